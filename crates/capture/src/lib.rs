@@ -1,0 +1,1 @@
+//! Observation points: capture files (and later interfaces) as packets.

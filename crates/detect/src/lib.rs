@@ -1,0 +1,1 @@
+//! Detection methods and the runner that gives them cells, windows and explanations.

@@ -1,0 +1,33 @@
+//! The list of dissectors. A new protocol is one line here; nothing else finds it.
+
+use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want};
+
+/// A dissector behind its static functions.
+pub struct Entry {
+    pub meta: &'static DissectorMeta,
+    pub probe: fn(&[u8], Side, (u16, u16)) -> Probe,
+    pub(crate) create: fn() -> Box<dyn Dissect>,
+}
+
+/// Object-safe face of a [`Dissector`], so that a flow can hold any.
+pub(crate) trait Dissect: Send {
+    fn feed(&mut self, input: Input<'_>, sink: &mut Sink<'_>) -> Want;
+}
+
+impl<T: Dissector> Dissect for T {
+    fn feed(&mut self, input: Input<'_>, sink: &mut Sink<'_>) -> Want {
+        Dissector::feed(self, input, sink)
+    }
+}
+
+/// The registry entry of a dissector.
+pub const fn entry<T: Dissector>() -> Entry {
+    Entry {
+        meta: const { &T::META },
+        probe: T::probe,
+        create: || Box::new(T::default()),
+    }
+}
+
+/// Every dissector, most specific probe first.
+pub const REGISTRY: &[Entry] = &[];

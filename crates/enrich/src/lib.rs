@@ -1,0 +1,1 @@
+//! Enrichment: which side is inside, later names, places and reputation.

@@ -1,0 +1,1 @@
+//! Metering process: packets in, flow records and transactions out.

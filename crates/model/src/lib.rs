@@ -1,0 +1,36 @@
+//! The values every stage speaks: flow records, transactions, findings, events and the words that describe them.
+//! No I/O, no threads, no wire formats: everything here is inert data with small pure helpers.
+
+mod anomaly;
+mod batch;
+pub mod community_id;
+pub mod elements;
+mod event;
+mod filter;
+mod finding;
+mod flow;
+mod mac;
+mod method;
+mod networks;
+mod quantity;
+mod time;
+mod transaction;
+
+pub use anomaly::{Anomaly, AnomalyCounts};
+pub use batch::{Batch, Item, Tick};
+pub use event::{Event, EventId, EventState};
+pub use filter::FlowFilter;
+pub use finding::{Facts, Finding, Offender, Target, strength};
+pub use flow::{
+    ConnState, Counters, EndReason, FlowId, FlowKey, FlowRecord, History, InitiatorReason, Logins, Phase,
+    ethertype, proto, tcp_flags,
+};
+pub use mac::Mac;
+pub use method::{
+    Clause, Manual, Maturity, MethodMeta, Need, Op, ParamMeta, Priority, Reads, Rule, Scope, SubmethodMeta,
+    Technique,
+};
+pub use networks::Networks;
+pub use quantity::Quantity;
+pub use time::{NANOS_PER_S, Time};
+pub use transaction::{Field, FieldKind, Kind, Outcome, Protocol, Transaction, Transport, Value};

@@ -1,0 +1,1 @@
+//! Public encodings: events, flows and transactions as JSON, CSV and tables.

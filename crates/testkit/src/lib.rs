@@ -1,0 +1,1 @@
+//! Test helpers: flow notation, packet builders.

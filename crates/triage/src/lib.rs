@@ -1,0 +1,1 @@
+//! Findings become events: correlation, priority, risk, evidence.
