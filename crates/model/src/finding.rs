@@ -1,5 +1,6 @@
 //! A finding: what a method recognised once, with every number that made its rule hold.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::method::rule_text;
@@ -62,12 +63,34 @@ pub struct Offender {
     pub mac: Option<Mac>,
 }
 
+impl fmt::Display for Offender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.ip, self.mac) {
+            (Some(ip), _) => write!(f, "{ip}"),
+            (None, Some(mac)) => write!(f, "{mac}"),
+            (None, None) => f.write_str("unknown"),
+        }
+    }
+}
+
 /// A peer of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target {
     pub ip: Option<IpAddr>,
     pub port: Option<u16>,
     pub mac: Option<Mac>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.ip, self.port, self.mac) {
+            (Some(IpAddr::V6(ip)), Some(port), _) => write!(f, "[{ip}]:{port}"),
+            (Some(ip), Some(port), _) => write!(f, "{ip}:{port}"),
+            (Some(ip), None, _) => write!(f, "{ip}"),
+            (None, _, Some(mac)) => write!(f, "{mac}"),
+            (None, _, None) => f.write_str("unknown"),
+        }
+    }
 }
 
 impl Target {
@@ -127,6 +150,48 @@ impl Finding {
     /// The rule as text: `attempts >= attempts_min and spread <= spread_max`.
     pub fn rule_text(&self) -> String {
         rule_text(self.rule)
+    }
+
+    /// One sentence for people, rendered from the submethod's template and the values of this finding.
+    pub fn reason(&self) -> String {
+        let template = self.submethod.reason;
+        let mut text = String::with_capacity(template.len() * 2);
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            let (name, behind) = after.split_once('}').unwrap_or((after, ""));
+            text.push_str(&self.word(name));
+            rest = behind;
+        }
+        text.push_str(rest);
+        text
+    }
+
+    /// The value a placeholder of a reason stands for; an unknown name shows as `?name`, which a test forbids.
+    fn word(&self, name: &str) -> String {
+        match name {
+            "source" => self.source.to_string(),
+            "target" => self
+                .targets
+                .first()
+                .map_or_else(|| "nobody".to_owned(), ToString::to_string),
+            "targets" => match self.target_count {
+                1 => self.word("target"),
+                count => format!("{} targets", Quantity::Count(count)),
+            },
+            "span" => Quantity::Seconds(self.last_flow.secs_since(self.first_flow).max(0.0)).to_string(),
+            name => {
+                let facts = &self.facts;
+                let mut all = facts
+                    .inputs
+                    .iter()
+                    .chain(&facts.limits)
+                    .chain(&facts.baseline)
+                    .chain(&self.detail);
+                all.find(|(known, _)| *known == name)
+                    .map_or_else(|| format!("?{name}"), |(_, value)| value.to_string())
+            }
+        }
     }
 
     /// Nearest values of each input that would not have fired: the limit itself, by input name.

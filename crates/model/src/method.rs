@@ -70,6 +70,8 @@ pub enum Scope {
     Service,
     /// One cell per hardware address, or per address claimed on the link.
     Link,
+    /// One cell for the whole feed: comparisons between hosts.
+    Network,
 }
 
 /// Which records a method is called for; the runner skips the rest.
@@ -250,6 +252,8 @@ pub struct SubmethodMeta {
     /// One sentence with `{input}` placeholders filled from facts and details; `{source}`, `{target}`, `{targets}`,
     /// `{first}` and `{span}` are always there.
     pub reason: &'static str,
+    /// What it needs of a feed beyond the method's own needs; where the feed lacks it, the runner leaves it off and says so.
+    pub needs: &'static [Need],
     pub techniques: &'static [Technique],
 }
 

@@ -1,1 +1,3 @@
-//! Test helpers: flow notation, packet builders.
+//! Test helpers: flow notation and packet builders. Used by tests only.
+
+pub mod notation;

@@ -1,0 +1,176 @@
+//! Where a method's judgements go: rules decide here, probability and repetition are settled here.
+
+use std::net::IpAddr;
+
+use weir_model::{
+    Facts, Finding, FlowFilter, Mac, MethodMeta, Offender, Quantity, SubmethodMeta, Target, Time, strength,
+};
+
+use crate::CellKey;
+
+/// Seconds of event time between reports of one cell and submethod, after the first (vendor's update interval).
+pub(crate) const UPDATE_INTERVAL_S: i64 = 300;
+
+/// Collects what one judgement of one cell finds.
+pub struct Findings<'a> {
+    pub(crate) meta: &'static MethodMeta,
+    pub(crate) instance: &'static str,
+    pub(crate) cell: &'a CellKey,
+    pub(crate) now: Time,
+    pub(crate) closing: bool,
+    /// Submethods switched off: by configuration, or because the feed lacks what they need.
+    pub(crate) off: &'a [&'static str],
+    pub(crate) reported: &'a mut Vec<(u8, Time)>,
+    pub(crate) found: &'a mut Vec<Finding>,
+}
+
+impl Findings<'_> {
+    /// The watermark.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Is this the cell's last judgement?
+    pub fn closing(&self) -> bool {
+        self.closing
+    }
+
+    /// May this submethod speak now? Not when it is off, nor within the update interval of its last report, except
+    /// when the cell closes (then the final figures are wanted). Cheap; ask before building facts.
+    pub fn due(&self, submethod: &str) -> bool {
+        let Some((index, meta)) = self.lookup(submethod) else {
+            return false;
+        };
+        !self.off.contains(&meta.name)
+            && (self.closing
+                || self
+                    .reported
+                    .iter()
+                    .find(|(known, _)| *known == index)
+                    .is_none_or(|(_, at)| self.now.since(*at) >= UPDATE_INTERVAL_S * weir_model::NANOS_PER_S))
+    }
+
+    /// Lets the submethod's rules decide on the facts. When one holds, returns the finding to be completed with
+    /// source, targets, span, details and evidence; by default the source is the cell's host.
+    pub fn judge(&mut self, submethod: &str, facts: Facts) -> Option<Verdict<'_>> {
+        if !self.due(submethod) {
+            return None;
+        }
+        let (index, meta) = self.lookup(submethod)?;
+        let rule = meta.holds(&facts)?;
+        self.reported.retain(|(known, _)| *known != index);
+        self.reported.push((index, self.now));
+        let probability = probability(strength(rule, &facts));
+        self.found.push(Finding {
+            method: self.meta,
+            submethod: meta,
+            instance: self.instance,
+            source: Offender {
+                ip: Some(self.cell.host).filter(|ip| !ip.is_unspecified()),
+                mac: self.cell.mac,
+            },
+            targets: Vec::new(),
+            target_count: 0,
+            first_flow: self.now,
+            last_flow: self.now,
+            detected: self.now,
+            probability,
+            facts,
+            rule,
+            detail: Vec::new(),
+            evidence: FlowFilter::default(),
+            cell: self.cell.id(),
+        });
+        self.found.last_mut().map(|finding| Verdict { finding })
+    }
+
+    fn lookup(&self, submethod: &str) -> Option<(u8, &'static SubmethodMeta)> {
+        let found = self
+            .meta
+            .submethods
+            .iter()
+            .position(|known| known.name == submethod);
+        debug_assert!(found.is_some(), "{} has no submethod {submethod}", self.meta.code);
+        found.map(|index| (index as u8, &self.meta.submethods[index]))
+    }
+}
+
+/// Logistic of (value / limit): at the limit 50 %, at twice the limit 90 %, and so on.
+fn probability(strength: f64) -> u8 {
+    let share = 1.0 / (1.0 + (-(9.0_f64.ln()) * (strength - 1.0)).exp());
+    (share * 100.0).round() as u8
+}
+
+/// A finding being completed.
+pub struct Verdict<'a> {
+    finding: &'a mut Finding,
+}
+
+impl Verdict<'_> {
+    /// Names the source by address, where it is not the cell's host.
+    pub fn source(self, ip: IpAddr) -> Self {
+        self.finding.source.ip = Some(ip);
+        self
+    }
+
+    /// Adds the source's hardware address.
+    pub fn source_mac(self, mac: Option<Mac>) -> Self {
+        self.finding.source.mac = mac.or(self.finding.source.mac);
+        self
+    }
+
+    /// Names the targets; `count` is how many there are in all, the list may be shorter.
+    pub fn targets(self, targets: impl IntoIterator<Item = Target>, count: u64) -> Self {
+        self.finding.targets = targets.into_iter().take(Finding::TARGETS_MAX).collect();
+        self.finding.targets.sort_unstable();
+        self.finding.target_count = count.max(self.finding.targets.len() as u64);
+        self
+    }
+
+    /// Names the one target.
+    pub fn target(self, target: Target) -> Self {
+        self.targets([target], 1)
+    }
+
+    /// From the start of the first flow that counts to the end of the last.
+    pub fn span(self, first: Time, last: Time) -> Self {
+        self.finding.first_flow = first;
+        self.finding.last_flow = last;
+        self
+    }
+
+    /// Adds a detail under a vendor-style key.
+    pub fn detail(self, key: &'static str, value: Quantity) -> Self {
+        self.finding.detail.push((key, value));
+        self
+    }
+
+    /// Which flows prove it. The start of the span is added.
+    pub fn evidence(self, filter: FlowFilter) -> Self {
+        self.finding.evidence = FlowFilter {
+            since: Some(self.finding.first_flow),
+            ..filter
+        };
+        self
+    }
+
+    /// The match is exact, not a matter of degree: probability 100 %.
+    pub fn exact(self) -> Self {
+        self.finding.probability = 100;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probability_by_distance_from_the_limit() {
+        let shown: Vec<u8> = [0.0, 1.0, 1.5, 2.0, 9.75, 1e300]
+            .into_iter()
+            .map(probability)
+            .collect();
+        assert_eq!(shown, [10, 50, 75, 90, 100, 100]);
+    }
+}

@@ -1,0 +1,109 @@
+//! The list of methods. A new method is one line here; nothing else finds it.
+
+use std::sync::Arc;
+
+use weir_model::{MethodMeta, Need, ParamMeta};
+
+use crate::runner::{Run, Typed};
+use crate::{Instance, Method, ParamTable};
+
+/// A method behind its static functions.
+pub struct Entry {
+    pub meta: &'static MethodMeta,
+    /// The manual's parameter table.
+    pub params: fn() -> Vec<ParamMeta>,
+    pub(crate) configure: fn(serde_json::Value) -> Result<Make, String>,
+}
+
+/// Makes the runner of one instance for one shard; the arguments are the instance's index, name and what is off.
+pub(crate) type Make = Box<dyn Fn(usize, &'static str, Vec<&'static str>) -> Box<dyn Run> + Send + Sync>;
+
+/// Why an instance could not be made.
+#[derive(Debug, PartialEq, Eq)]
+pub enum InstanceError {
+    /// The parameters do not fit; the text says which and why.
+    Params(String),
+    /// No such submethod.
+    Submethod(String),
+}
+
+impl std::fmt::Display for InstanceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Params(why) => f.write_str(why),
+            Self::Submethod(name) => write!(f, "there is no submethod {name:?}"),
+        }
+    }
+}
+
+impl std::error::Error for InstanceError {}
+
+/// The registry entry of a method.
+pub const fn entry<M: Method>() -> Entry {
+    Entry {
+        meta: const { &M::META },
+        params: M::Params::rows,
+        configure: configure::<M>,
+    }
+}
+
+fn configure<M: Method>(values: serde_json::Value) -> Result<Make, String> {
+    let params: M::Params = serde_json::from_value(values).map_err(|error| error.to_string())?;
+    params.check()?;
+    let params = Arc::new(params);
+    Ok(Box::new(move |index, name, off| {
+        Box::new(Typed::<M>::new(params.clone(), index, name, off))
+    }))
+}
+
+impl Entry {
+    /// Configures an instance. `values` is a table of parameters (missing ones take their defaults), `off` names
+    /// submethods to leave out, `have` is what the feed offers: submethods that need more are left out too.
+    pub fn instance(
+        &'static self,
+        name: &'static str,
+        values: serde_json::Value,
+        off: &[String],
+        have: &[Need],
+    ) -> Result<Instance, InstanceError> {
+        let make = (self.configure)(values).map_err(InstanceError::Params)?;
+        if let Some(unknown) = off.iter().find(|name| self.meta.submethod(name).is_none()) {
+            return Err(InstanceError::Submethod(unknown.clone()));
+        }
+        let lacks = |needs: &'static [Need]| {
+            needs
+                .iter()
+                .copied()
+                .filter(|need| !have.contains(need))
+                .collect::<Vec<_>>()
+        };
+        let blind: Vec<_> = self
+            .meta
+            .submethods
+            .iter()
+            .map(|submethod| {
+                (
+                    submethod.name,
+                    [lacks(self.meta.needs), lacks(submethod.needs)].concat(),
+                )
+            })
+            .filter(|(_, missing)| !missing.is_empty())
+            .collect();
+        let silent = self
+            .meta
+            .submethods
+            .iter()
+            .map(|submethod| submethod.name)
+            .filter(|name| off.iter().any(|off| off == name) || blind.iter().any(|(blind, _)| blind == name));
+        Ok(Instance {
+            meta: self.meta,
+            name,
+            off: silent.collect(),
+            blind,
+            make,
+        })
+    }
+}
+
+/// Every method, in the order of the manual.
+pub const REGISTRY: &[Entry] = &[];

@@ -1,0 +1,287 @@
+//! Runs method instances over batches: routes records to cells, expires windows, isolates panics, counts.
+//! A shard owns some partitions of every instance's cells; findings are ordered so that the shard count never shows.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use weir_model::{Batch, Finding, Item, MethodMeta, NANOS_PER_S, Need, Time};
+
+use crate::cell::{CellTable, PARTITIONS, Record};
+use crate::registry::Make;
+use crate::{CellKey, Cells, Findings, Method};
+
+/// Cells one instance keeps over all shards. With a few hundred bytes a cell this bounds a method to tens of MiB; past
+/// it the longest silent cell is judged a last time, forgotten and counted.
+const CELLS_MAX: usize = 65_536;
+
+/// A configured method, ready to be run by any number of shards.
+pub struct Instance {
+    pub meta: &'static MethodMeta,
+    pub name: &'static str,
+    /// Submethods that stay silent.
+    pub off: Vec<&'static str>,
+    /// Submethods the feed is too poor for, with what is missing.
+    pub blind: Vec<(&'static str, Vec<Need>)>,
+    pub(crate) make: Make,
+}
+
+/// A finding with its place in the total order of the pipeline.
+#[derive(Clone, Debug)]
+pub struct Emission {
+    /// `seq` of the record or tick that brought it.
+    pub seq: u64,
+    /// Instance, then partition: breaks ties without looking at the shard.
+    pub tie: (usize, usize),
+    pub finding: Finding,
+}
+
+/// Counters of one instance in one shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardStats {
+    pub folds: u64,
+    pub judgements: u64,
+    pub findings: u64,
+    pub cells: usize,
+    pub evictions: u64,
+    /// Switched off after a panic.
+    pub panicked: bool,
+}
+
+/// One detection worker: all instances over its share of the partitions.
+pub struct Shard {
+    owned: [bool; PARTITIONS],
+    runs: Vec<Box<dyn Run>>,
+}
+
+impl Shard {
+    /// Shard `index` of `count` (1..=16) over the configured instances.
+    pub fn new(index: usize, count: usize, instances: &[Instance]) -> Self {
+        let runs = instances.iter().enumerate();
+        Self {
+            owned: std::array::from_fn(|partition| partition % count.max(1) == index),
+            runs: runs
+                .map(|(at, instance)| (instance.make)(at, instance.name, instance.off.clone()))
+                .collect(),
+        }
+    }
+
+    /// Runs every instance over the batch. Emissions are in this shard's order; merge shards by `(seq, tie)`, stably.
+    pub fn run(&mut self, batch: &Batch) -> Vec<Emission> {
+        let mut out = Vec::new();
+        for run in self.runs.iter_mut().filter(|run| !run.stats().panicked) {
+            if catch_unwind(AssertUnwindSafe(|| run.run(batch, &self.owned, &mut out))).is_err() {
+                run.disable();
+            }
+        }
+        out.sort_by_key(|emission| (emission.seq, emission.tie));
+        out
+    }
+
+    /// Counters per instance, in configured order.
+    pub fn stats(&self) -> Vec<ShardStats> {
+        self.runs.iter().map(|run| run.stats()).collect()
+    }
+}
+
+/// Object-safe face of a running instance: one virtual call per batch.
+pub(crate) trait Run: Send {
+    fn run(&mut self, batch: &Batch, owned: &[bool; PARTITIONS], out: &mut Vec<Emission>);
+    fn stats(&self) -> ShardStats;
+    fn disable(&mut self);
+}
+
+/// A running instance of a method.
+pub(crate) struct Typed<M: Method> {
+    params: Arc<M::Params>,
+    index: usize,
+    name: &'static str,
+    off: Vec<&'static str>,
+    tables: Vec<CellTable<M::State>>,
+    now: Time,
+    stats: ShardStats,
+    found: Vec<Finding>,
+}
+
+impl<M: Method> Typed<M> {
+    pub(crate) fn new(
+        params: Arc<M::Params>,
+        index: usize,
+        name: &'static str,
+        off: Vec<&'static str>,
+    ) -> Self {
+        let tables = (0..PARTITIONS)
+            .map(|_| CellTable::new(CELLS_MAX / PARTITIONS))
+            .collect();
+        Self {
+            params,
+            index,
+            name,
+            off,
+            tables,
+            now: Time::MIN,
+            stats: ShardStats::default(),
+            found: Vec::new(),
+        }
+    }
+
+    fn fold(&mut self, seq: u64, record: Record<'_>, key: CellKey, out: &mut Vec<Emission>) {
+        let partition = key.partition();
+        let breaks = self.tables[partition]
+            .get(&key)
+            .is_some_and(|cell| M::breaks(&self.params, &cell.state, record.start()));
+        if breaks && let Some(cell) = self.tables[partition].reset(&key) {
+            self.close(seq, partition, cell, out);
+        }
+        let (cell, evicted) = self.tables[partition].touch(key, self.now);
+        match record {
+            Record::Flow(flow) => M::on_flow(&self.params, &mut cell.state, &key, flow),
+            Record::Transaction(transaction) => {
+                M::on_transaction(&self.params, &mut cell.state, &key, transaction)
+            }
+        }
+        let mut findings = Findings {
+            meta: const { &M::META },
+            instance: self.name,
+            cell: &key,
+            now: self.now,
+            closing: false,
+            off: &self.off,
+            reported: &mut cell.reported,
+            found: &mut self.found,
+        };
+        M::judge(&self.params, &cell.state, &key, &mut findings);
+        self.stats.folds += 1;
+        self.stats.judgements += 1;
+        self.send(seq, partition, out);
+        if let Some(cell) = evicted {
+            self.stats.evictions += 1;
+            self.close(seq, partition, cell, out);
+        }
+    }
+
+    fn close(
+        &mut self,
+        seq: u64,
+        partition: usize,
+        mut cell: crate::cell::Cell<M::State>,
+        out: &mut Vec<Emission>,
+    ) {
+        let mut findings = Findings {
+            meta: const { &M::META },
+            instance: self.name,
+            cell: &cell.key,
+            now: self.now,
+            closing: true,
+            off: &self.off,
+            reported: &mut cell.reported,
+            found: &mut self.found,
+        };
+        M::judge(&self.params, &cell.state, &cell.key, &mut findings);
+        self.stats.judgements += 1;
+        self.send(seq, partition, out);
+    }
+
+    fn send(&mut self, seq: u64, partition: usize, out: &mut Vec<Emission>) {
+        self.stats.findings += self.found.len() as u64;
+        let tie = (self.index, partition);
+        out.extend(self.found.drain(..).map(|finding| Emission { seq, tie, finding }));
+    }
+
+    fn tick(&mut self, seq: u64, now: Time, end: bool, owned: &[bool; PARTITIONS], out: &mut Vec<Emission>) {
+        let window = M::window(&self.params);
+        let before = self.now;
+        self.now = before.max(now);
+        let boundary = window.tick_s.is_some_and(|tick_s| {
+            before != Time::MIN && before.bin(i64::from(tick_s)) != self.now.bin(i64::from(tick_s))
+        });
+        let limit = if end {
+            Time::MAX
+        } else {
+            self.now - i64::from(window.idle_s).saturating_mul(NANOS_PER_S)
+        };
+        for partition in (0..PARTITIONS).filter(|&partition| owned[partition]) {
+            if boundary {
+                self.tick_cells(seq, partition, out);
+            }
+            while let Some(cell) = self.tables[partition].pop_idle(limit) {
+                self.close(seq, partition, cell, out);
+            }
+        }
+    }
+
+    fn tick_cells(&mut self, seq: u64, partition: usize, out: &mut Vec<Emission>) {
+        let Self {
+            params,
+            name,
+            off,
+            tables,
+            now,
+            stats,
+            found,
+            ..
+        } = self;
+        tables[partition].each(|cell| {
+            let mut findings = Findings {
+                meta: const { &M::META },
+                instance: name,
+                cell: &cell.key,
+                now: *now,
+                closing: false,
+                off,
+                reported: &mut cell.reported,
+                found,
+            };
+            M::judge(params, &cell.state, &cell.key, &mut findings);
+            M::on_tick(params, &mut cell.state, &cell.key, *now);
+            stats.judgements += 1;
+        });
+        self.send(seq, partition, out);
+    }
+}
+
+impl<M: Method> Run for Typed<M> {
+    fn run(&mut self, batch: &Batch, owned: &[bool; PARTITIONS], out: &mut Vec<Emission>) {
+        let reads = const { M::META.reads };
+        let mut cells = Cells::default();
+        for item in batch.items() {
+            match item {
+                Item::Flow(flow) => {
+                    let wanted = match flow.phase {
+                        weir_model::Phase::End => reads.flow_ends,
+                        weir_model::Phase::Update => reads.flow_updates,
+                        weir_model::Phase::Start => false,
+                    };
+                    if wanted {
+                        M::cells_of_flow(&self.params, flow, &mut cells);
+                        for key in cells.drain().filter(|key| owned[key.partition()]) {
+                            self.fold(flow.seq, Record::Flow(flow), key, out);
+                        }
+                    }
+                }
+                Item::Transaction(transaction) => {
+                    if reads
+                        .transactions
+                        .contains(&(transaction.protocol, transaction.kind))
+                    {
+                        M::cells_of_transaction(&self.params, transaction, &mut cells);
+                        for key in cells.drain().filter(|key| owned[key.partition()]) {
+                            self.fold(transaction.seq, Record::Transaction(transaction), key, out);
+                        }
+                    }
+                }
+                Item::Tick(tick) => self.tick(tick.seq, tick.time, tick.end, owned, out),
+            }
+        }
+    }
+
+    fn stats(&self) -> ShardStats {
+        ShardStats {
+            cells: self.tables.iter().map(CellTable::len).sum(),
+            ..self.stats
+        }
+    }
+
+    fn disable(&mut self) {
+        self.stats.panicked = true;
+    }
+}
