@@ -79,6 +79,7 @@ impl Findings<'_> {
             rule,
             detail: Vec::new(),
             evidence: FlowFilter::default(),
+            last: self.closing,
             cell: self.cell.id(),
         });
         self.found.last_mut().map(|finding| Verdict { finding })

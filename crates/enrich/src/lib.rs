@@ -1,1 +1,129 @@
-//! Enrichment: which side is inside, later names, places and reputation.
+//! Enrichment: tells which side of every record is inside. When nobody configured the inside networks they are guessed
+//! from the first records, and the guess is kept in words so that it can be shown.
+
+mod guess;
+
+use std::collections::VecDeque;
+
+use guess::Guess;
+use weir_model::{Batch, Networks, Time};
+
+/// Records looked at before the guess is made; enough to see who is at home, few enough to start at once.
+const GUESS_RECORDS: usize = 1024;
+/// Event time after which the guess is made with what is there, nanoseconds.
+const GUESS_SPAN: i64 = 60 * weir_model::NANOS_PER_S;
+
+/// Where the inside networks come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    pub inside: Networks,
+    /// Configured by people, or guessed by us.
+    pub configured: bool,
+    /// How the guess was made, one sentence; empty when configured.
+    pub basis: String,
+}
+
+/// Marks records as inside or outside. Holds the first batches back until the guess is made.
+#[derive(Debug)]
+pub struct Enricher {
+    scope: Option<Scope>,
+    guess: Guess,
+    held: VecDeque<Batch>,
+    held_records: usize,
+    first_tick: Option<Time>,
+}
+
+impl Enricher {
+    /// With configured inside networks, or `None` to guess them.
+    pub fn new(inside: Option<Networks>) -> Self {
+        let scope = inside.map(|inside| Scope {
+            inside,
+            configured: true,
+            basis: String::new(),
+        });
+        Self {
+            scope,
+            guess: Guess::default(),
+            held: VecDeque::new(),
+            held_records: 0,
+            first_tick: None,
+        }
+    }
+
+    /// The networks in force; `None` until the guess is made.
+    pub fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
+
+    /// Takes a batch; gives back the batches that are ready, in order.
+    pub fn push(&mut self, batch: Batch) -> Vec<Batch> {
+        if self.scope.is_none() {
+            self.guess.observe(&batch);
+            self.held_records += batch.len();
+            let last = batch.ticks.last().copied();
+            self.first_tick = self.first_tick.or(last.map(|tick| tick.time));
+            let ended = last.is_some_and(|tick| tick.end);
+            let span = last
+                .zip(self.first_tick)
+                .map_or(0, |(last, first)| last.time.since(first));
+            self.held.push_back(batch);
+            if self.held_records < GUESS_RECORDS && span < GUESS_SPAN && !ended {
+                return Vec::new();
+            }
+            self.scope = Some(self.guess.decide());
+        } else {
+            self.held.push_back(batch);
+        }
+        let mut ready: Vec<Batch> = self.held.drain(..).collect();
+        if let Some(scope) = &self.scope {
+            for batch in &mut ready {
+                mark(batch, &scope.inside);
+            }
+        }
+        ready
+    }
+}
+
+fn mark(batch: &mut Batch, inside: &Networks) {
+    for flow in &mut batch.flows {
+        flow.initiator_inside = inside.contains(flow.key.initiator_ip);
+        flow.responder_inside = inside.contains(flow.key.responder_ip);
+    }
+    for transaction in &mut batch.transactions {
+        transaction.initiator_inside = inside.contains(transaction.key.initiator_ip);
+        transaction.responder_inside = inside.contains(transaction.key.responder_ip);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_testkit::notation;
+
+    #[test]
+    fn holds_back_until_the_guess_is_made() {
+        let mut enricher = Enricher::new(None);
+        let mut batch = notation::batch("x10 10.0.0.5 <> 198.51.100.7:443 tcp");
+        let end = batch.ticks.pop();
+        assert!(enricher.push(batch).is_empty());
+        let ready = enricher.push(Batch {
+            ticks: end.into_iter().collect(),
+            ..Batch::default()
+        });
+        assert_eq!(ready.len(), 2);
+        assert!(
+            ready[0]
+                .flows
+                .iter()
+                .all(|flow| flow.initiator_inside && !flow.responder_inside)
+        );
+    }
+
+    #[test]
+    fn configured_networks_need_no_guess() {
+        let inside = Networks::new(["198.51.100.0/24".parse().unwrap()]);
+        let mut enricher = Enricher::new(Some(inside));
+        let ready = enricher.push(notation::batch("10.0.0.5 <> 198.51.100.7:443 tcp"));
+        assert!(!ready[0].flows[0].initiator_inside && ready[0].flows[0].responder_inside);
+    }
+}

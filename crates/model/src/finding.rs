@@ -139,6 +139,8 @@ pub struct Finding {
     pub detail: Vec<(&'static str, Quantity)>,
     /// The flows that prove it; text and query come from this one value.
     pub evidence: FlowFilter,
+    /// The last finding of its cell: the final figures.
+    pub last: bool,
     /// The runner's cell this came from: a later finding of the same cell replaces this one's numbers.
     pub cell: u64,
 }
