@@ -1,8 +1,13 @@
 //! Application protocols: bytes of a flow in, transactions and anomalies out. One protocol = one file (or folder) plus
 //! one registry line. A dissector borrows from the packet, never fails, and bounds everything it keeps.
 
+pub mod dns;
+mod fields;
+mod pending;
 mod registry;
 mod session;
+#[cfg(test)]
+mod testing;
 pub mod text;
 
 pub use registry::{Entry, REGISTRY, entry};

@@ -13,6 +13,34 @@ pub fn bounded(bytes: &[u8]) -> Box<str> {
     text[..end].into()
 }
 
+/// The bytes in lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    push_hex(bytes, &mut text);
+    text
+}
+
+/// Appends the bytes in lower-case hexadecimal digits.
+pub fn push_hex(bytes: &[u8], text: &mut String) {
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 0xf] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+        }
+    }
+}
+
+/// Appends a decimal number, without the cost of formatting machinery.
+pub fn push_decimal(number: u16, text: &mut String) {
+    let mut started = false;
+    for unit in [10_000, 1_000, 100, 10, 1] {
+        let digit = number / unit % 10;
+        if digit != 0 || started || unit == 1 {
+            text.push(char::from(b"0123456789"[usize::from(digit)]));
+            started = true;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,5 +50,15 @@ mod tests {
         let long = "é".repeat(TEXT_MAX);
         assert!(bounded(long.as_bytes()).len() <= TEXT_MAX);
         assert_eq!(&*bounded(b"a\xffb"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn digits() {
+        assert_eq!(hex(&[0x0a, 0xff]), "0aff");
+        for number in [0, 7, 10, 100, 1_009, 65_535] {
+            let mut text = String::new();
+            push_decimal(number, &mut text);
+            assert_eq!(text, number.to_string());
+        }
     }
 }
