@@ -1,1 +1,212 @@
-//! Findings become events: correlation, priority, risk, evidence.
+//! Findings become events: one event per source, method, submethod, feed and instance, with updates and an end.
+//! Two methods that see the same attack make one event, which names the other.
+
+mod evidence;
+mod open;
+mod risk;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use evidence::Recent;
+use open::{Identity, OpenEvent};
+use weir_model::{Anomaly, AnomalyCounts, Batch, Event, Finding, NANOS_PER_S, Priority, Time};
+
+pub use risk::risk;
+
+/// Events open at a time; past it the longest silent one is closed early and counted.
+const OPEN_MAX: usize = 10_000;
+/// Silence after which an event closes once all its cells have closed, seconds (vendor's update interval).
+const QUIET_S: i64 = 300;
+/// Silence after which an event closes whatever its cells do, seconds.
+const SILENT_MAX_S: i64 = 6 * 3600;
+
+/// How much is reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preset {
+    /// Medium priority and above.
+    Quiet,
+    /// Every event, one per attack.
+    #[default]
+    Balanced,
+    /// Every event of every method, also when two see the same.
+    Everything,
+}
+
+impl Preset {
+    /// Reads the word of the configuration.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "quiet" => Some(Self::Quiet),
+            "balanced" => Some(Self::Balanced),
+            "everything" => Some(Self::Everything),
+            _ => None,
+        }
+    }
+}
+
+/// What triage is told by configuration.
+#[derive(Clone, Debug)]
+pub struct TriageConfig {
+    pub preset: Preset,
+    pub site: &'static str,
+    pub feed: &'static str,
+    /// Priorities that differ from the methods' own, by `METHOD` or `METHOD.Submethod`; the longer name wins.
+    pub priorities: BTreeMap<String, Priority>,
+}
+
+impl Default for TriageConfig {
+    fn default() -> Self {
+        Self {
+            preset: Preset::Balanced,
+            site: "default",
+            feed: "default",
+            priorities: BTreeMap::new(),
+        }
+    }
+}
+
+/// What happened to an event.
+#[derive(Clone, Debug)]
+pub enum Change {
+    Opened(Box<Event>),
+    Updated(Box<Event>),
+    Closed(Box<Event>),
+}
+
+/// The open events and what is needed to complete them.
+pub struct Triage {
+    config: TriageConfig,
+    open: BTreeMap<Identity, OpenEvent>,
+    /// Identities that stand behind another event.
+    behind: BTreeMap<Identity, Identity>,
+    recent: Recent,
+    anomalies: AnomalyCounts,
+}
+
+impl Triage {
+    /// No events yet.
+    pub fn new(config: TriageConfig) -> Self {
+        Self {
+            config,
+            open: BTreeMap::new(),
+            behind: BTreeMap::new(),
+            recent: Recent::default(),
+            anomalies: AnomalyCounts::default(),
+        }
+    }
+
+    /// Takes a batch and its findings in total order of the pipeline; gives what changed, in that order.
+    pub fn batch(&mut self, batch: &Arc<Batch>, findings: Vec<(u64, Finding)>) -> Vec<Change> {
+        self.recent.push(batch.clone());
+        let mut changes = Vec::new();
+        let mut findings = findings.into_iter().peekable();
+        for tick in &batch.ticks {
+            while let Some((_, finding)) = findings.next_if(|(seq, _)| *seq <= tick.seq) {
+                self.finding(finding, &mut changes);
+            }
+            self.close_silent(tick.time, tick.end, &mut changes);
+        }
+        for (_, finding) in findings {
+            self.finding(finding, &mut changes);
+        }
+        changes
+    }
+
+    /// What was lost.
+    pub fn anomalies(&self) -> &AnomalyCounts {
+        &self.anomalies
+    }
+
+    fn priority(&self, finding: &Finding) -> Priority {
+        let code = finding.method.code;
+        let full = format!("{code}.{}", finding.submethod.name);
+        let configured = self
+            .config
+            .priorities
+            .get(&full)
+            .or_else(|| self.config.priorities.get(code));
+        configured.copied().unwrap_or(finding.method.priority)
+    }
+
+    fn finding(&mut self, finding: Finding, changes: &mut Vec<Change>) {
+        let priority = self.priority(&finding);
+        if self.config.preset == Preset::Quiet && priority < Priority::Medium {
+            return;
+        }
+        let identity = Identity::of(&finding);
+        if let Some(open) = self.open.get_mut(&identity) {
+            if open.update(finding, &self.recent) {
+                changes.push(Change::Updated(Box::new(open.event.clone())));
+            }
+            return;
+        }
+        if self.config.preset != Preset::Everything && self.stands_behind(&identity, &finding) {
+            return;
+        }
+        if self.open.len() >= OPEN_MAX {
+            self.evict(changes);
+        }
+        let open = OpenEvent::new(finding, priority, &self.config, &self.recent);
+        changes.push(Change::Opened(Box::new(open.event.clone())));
+        self.open.insert(identity, open);
+    }
+
+    /// Is there an open event of another method about the same attack? Then that one names this method.
+    fn stands_behind(&mut self, identity: &Identity, finding: &Finding) -> bool {
+        if let Some(front) = self.behind.get(identity) {
+            if self.open.contains_key(front) {
+                return true;
+            }
+            self.behind.remove(identity);
+        }
+        // Identities sort by source first, so the events of this source are neighbours.
+        let same_source = self.open.range_mut(identity.first_of_source()..);
+        let mut same_source = same_source.take_while(|(known, _)| known.same_source(identity));
+        let Some((front, open)) = same_source.find(|(_, open)| open.same_attack(finding)) else {
+            return false;
+        };
+        open.name(finding);
+        let front = front.clone();
+        if self.behind.len() >= OPEN_MAX {
+            let open = &self.open;
+            self.behind.retain(|_, front| open.contains_key(front));
+        }
+        self.behind.insert(identity.clone(), front);
+        true
+    }
+
+    fn close_silent(&mut self, now: Time, end: bool, changes: &mut Vec<Change>) {
+        let due = |open: &OpenEvent| {
+            let silence = now.since(open.last_heard()) / NANOS_PER_S;
+            end || silence >= SILENT_MAX_S || (silence >= QUIET_S && open.all_cells_closed())
+        };
+        let mut closed: Vec<Event> = self
+            .open
+            .extract_if(.., |_, open| due(open))
+            .map(|(_, open)| open.close(now))
+            .collect();
+        closed.sort_by_key(|event| (event.detected, event.id));
+        changes.extend(closed.into_iter().map(|event| Change::Closed(Box::new(event))));
+        if self.open.is_empty() {
+            self.behind.clear();
+        }
+    }
+
+    fn evict(&mut self, changes: &mut Vec<Change>) {
+        let oldest = self
+            .open
+            .iter()
+            .min_by_key(|(_, open)| open.last_heard())
+            .map(|(identity, _)| identity.clone());
+        if let Some((identity, open)) = oldest.and_then(|identity| self.open.remove_entry(&identity)) {
+            self.anomalies.count(Anomaly::EventEvicted);
+            let now = open.last_heard();
+            changes.push(Change::Closed(Box::new(open.close(now))));
+            self.behind.retain(|_, front| *front != identity);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
