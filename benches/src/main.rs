@@ -1,0 +1,186 @@
+//! Command line of the benchmark: `mix` writes the capture, `compare` runs Weir and its peers on one. Everything else is
+//! in the library.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use weir_benches::compare;
+use weir_benches::compare::subject::PEERS;
+use weir_benches::mix::truth::Kind;
+use weir_benches::mix::{self, FLOWS_MAX, Settings};
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+#[derive(Parser)]
+#[command(
+    name = "weir-benches",
+    version,
+    about = "Traffic mix generator and side by side comparison with peers"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write a capture of TLS 1.3, DNS and HTTP flows with a known content
+    Mix(MixOptions),
+    /// Run Weir and its peers on one capture and print a table
+    Compare(CompareOptions),
+}
+
+#[derive(clap::Args)]
+struct MixOptions {
+    /// Capture file to write (classic pcap)
+    #[arg(long)]
+    out: PathBuf,
+    /// The same seed and sizes give the same bytes
+    #[arg(long, default_value_t = Settings::default().seed)]
+    seed: u64,
+    /// Number of flows: 55 % TLS 1.3, 30 % DNS, 15 % HTTP
+    #[arg(long, default_value_t = Settings::default().flows, value_parser = clap::value_parser!(u64).range(1..=FLOWS_MAX))]
+    flows: u64,
+    /// Time the flows are spread over, seconds
+    #[arg(long, default_value_t = Settings::default().seconds, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    seconds: u32,
+    /// Where to write counts and name digests as JSON (default: beside the capture, with extension json)
+    #[arg(long)]
+    truth: Option<PathBuf>,
+    /// Directory for the names themselves: tls.txt, dns.txt, http.txt
+    #[arg(long)]
+    lists: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+struct CompareOptions {
+    /// Capture every subject reads (pcap or pcapng)
+    #[arg(long)]
+    file: PathBuf,
+    /// The weir binary
+    #[arg(long, default_value = "target/release/weir")]
+    weir: PathBuf,
+    /// Measured runs of each subject; medians are printed
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
+    runs: u64,
+    /// Peers to run beside; a missing one is skipped with the package to install
+    #[arg(long, value_delimiter = ',', value_parser = PEERS, default_values = PEERS)]
+    peers: Vec<String>,
+    /// Leave the peers out
+    #[arg(long)]
+    no_peers: bool,
+    /// Where to write the report besides standard output
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Truth of the capture (default: beside it with extension json, if there)
+    #[arg(long)]
+    truth: Option<PathBuf>,
+    /// Directory of the name lists (default: the capture's, if they are there)
+    #[arg(long)]
+    lists: Option<PathBuf>,
+    /// Directory for temporary files, half the capture's size
+    #[arg(long)]
+    scratch: Option<PathBuf>,
+    /// Exit with 1 when a bar is missed
+    #[arg(long)]
+    strict: bool,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Mix(options) => write_mix(&options).map(|()| true),
+        Command::Compare(options) => run_comparison(options),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "weir-benches: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write_mix(options: &MixOptions) -> io::Result<()> {
+    let create = |path: PathBuf| -> io::Result<_> {
+        let file =
+            File::create(&path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+        Ok(BufWriter::with_capacity(BUFFER_BYTES, file))
+    };
+    let mut lists = match &options.lists {
+        Some(directory) => {
+            fs::create_dir_all(directory)?;
+            Kind::ALL
+                .iter()
+                .map(|kind| create(directory.join(kind.list_file())))
+                .collect::<io::Result<Vec<_>>>()?
+        }
+        None => Vec::new(),
+    };
+    let mut out = create(options.out.clone())?;
+    let settings = Settings {
+        seed: options.seed,
+        flows: options.flows,
+        seconds: options.seconds,
+    };
+    let truth = mix::generate(
+        settings,
+        &mut out,
+        &mut |kind, name| match lists.get_mut(kind as usize) {
+            Some(list) => writeln!(list, "{name}"),
+            None => Ok(()),
+        },
+    )?;
+    lists.iter_mut().try_for_each(Write::flush)?;
+    let path = options
+        .truth
+        .clone()
+        .unwrap_or_else(|| options.out.with_extension("json"));
+    truth.write(&path)?;
+    let mean = truth.bytes / truth.packets.max(1);
+    writeln!(
+        io::stdout(),
+        "{}: {} packets, {} bytes of frames, mean {mean} B, {} flows; truth in {}",
+        options.out.display(),
+        truth.packets,
+        truth.bytes,
+        truth.flows.total,
+        path.display(),
+    )
+}
+
+/// True unless `--strict` is set and a bar was missed.
+fn run_comparison(options: CompareOptions) -> io::Result<bool> {
+    let beside = options.file.with_extension("json");
+    let directory = options.file.parent().unwrap_or(Path::new("")).to_path_buf();
+    let report = compare::compare(&compare::Options {
+        truth: options.truth.or_else(|| beside.is_file().then_some(beside)),
+        lists: options.lists.or_else(|| {
+            directory
+                .join(Kind::Tls.list_file())
+                .is_file()
+                .then_some(directory)
+        }),
+        capture: options.file,
+        weir: options.weir,
+        runs: options.runs as usize,
+        peers: if options.no_peers {
+            Vec::new()
+        } else {
+            options.peers
+        },
+        scratch: options.scratch.unwrap_or_else(std::env::temp_dir),
+    })?;
+    if let Some(path) = &options.out {
+        fs::write(path, report.text())?;
+    }
+    let mut out = io::stdout();
+    out.write_all(report.text().as_bytes())?;
+    for missed in report.missed() {
+        writeln!(out, "missed: {missed}")?;
+    }
+    Ok(report.missed().is_empty() || !options.strict)
+}
