@@ -9,6 +9,7 @@ mod session;
 #[cfg(test)]
 mod testing;
 pub mod text;
+pub mod tls;
 
 pub use registry::{Entry, REGISTRY, entry};
 pub use session::Session;

@@ -1,6 +1,6 @@
 //! The list of dissectors. A new protocol is one line here; nothing else finds it.
 
-use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, dns};
+use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want};
 
 /// A dissector behind its static functions.
 pub struct Entry {
@@ -30,4 +30,7 @@ pub const fn entry<T: Dissector>() -> Entry {
 }
 
 /// Every dissector, most specific probe first.
-pub const REGISTRY: &[Entry] = &[entry::<dns::Dns>()];
+pub const REGISTRY: &[Entry] = &[
+    entry::<crate::tls::Tls>(),
+    entry::<crate::dns::Dns>(),
+    ];
