@@ -1,0 +1,81 @@
+//! From a cache entry to a flow record: deltas since the last record, totals beside them.
+//! Pure: the same entry gives the same record.
+
+use weir_model::{ConnState, Counters, EndReason, FlowRecord, Phase, proto};
+
+use crate::flow::Flow;
+
+/// A record of the flow as it stands, for the interval since the last update. `seq` is set by the caller.
+pub(crate) fn of(flow: &Flow, phase: Phase, end_reason: EndReason) -> FlowRecord {
+    let [forward_total, reverse_total] = flow.totals;
+    let reported = flow.reported.as_deref().copied().unwrap_or_default();
+    let first = flow.start.min(flow.end);
+    FlowRecord {
+        seq: 0,
+        id: flow.id,
+        key: flow.key.oriented(flow.initiator_low),
+        phase,
+        flow_start: flow.flow_start.min(first),
+        start: first,
+        end: flow.end,
+        end_reason,
+        forward: minus(forward_total, reported[0]),
+        reverse: Some(minus(reverse_total, reported[1])),
+        forward_total,
+        reverse_total: Some(reverse_total),
+        forward_flags: flow.flags[0],
+        reverse_flags: flow.flags[1],
+        first_flags: flow.first_flags,
+        initiator_mac: flow.macs[0],
+        responder_mac: flow.macs[1],
+        forward_ttl: flow.ttls[0],
+        reverse_ttl: flow.ttls[1],
+        tos: flow.tos,
+        syn_bytes: flow.syn_bytes,
+        syn_window: flow.syn_window,
+        icmp: flow.icmp,
+        icmp_error: flow.icmp_error,
+        icmp_payload_max: flow.icmp_payload_max,
+        initiator_reason: flow.reason,
+        conn_state: conn_state(flow),
+        history: flow.history,
+        protocol: flow.protocol,
+        protocol_by_content: flow.protocol_by_content,
+        logins: flow.logins,
+        initiator_inside: false,
+        responder_inside: false,
+    }
+}
+
+/// Record of a flow's beginning: nothing counted yet.
+pub(crate) fn of_start(flow: &Flow) -> FlowRecord {
+    let mut record = FlowRecord::new(flow.key.oriented(flow.initiator_low), flow.flow_start);
+    record.id = flow.id;
+    record.phase = Phase::Start;
+    record.end_reason = EndReason::Active;
+    record.reverse = Some(Counters::default());
+    record.reverse_total = Some(Counters::default());
+    record.initiator_reason = flow.reason;
+    record
+}
+
+fn conn_state(flow: &Flow) -> ConnState {
+    let [forward, reverse] = flow.totals;
+    match (flow.key.proto(), forward.packets > 0, reverse.packets > 0) {
+        (proto::TCP, ..) => flow
+            .tcp
+            .conn_state(forward.payload_bytes + reverse.payload_bytes > 0),
+        (proto::UDP | proto::ICMP | proto::ICMP6, true, true) => ConnState::SF,
+        (proto::UDP | proto::ICMP | proto::ICMP6, true, false) => ConnState::S0,
+        (proto::UDP | proto::ICMP | proto::ICMP6, false, true) => ConnState::ShR,
+        _ => ConnState::Oth,
+    }
+}
+
+fn minus(total: Counters, reported: Counters) -> Counters {
+    Counters {
+        packets: total.packets - reported.packets,
+        bytes: total.bytes - reported.bytes,
+        payload_bytes: total.payload_bytes - reported.payload_bytes,
+    }
+}
