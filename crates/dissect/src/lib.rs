@@ -1,11 +1,16 @@
 //! Application protocols: bytes of a flow in, transactions and anomalies out. One protocol = one file (or folder) plus
 //! one registry line. A dissector borrows from the packet, never fails, and bounds everything it keeps.
 
+#[cfg(test)]
+mod dialogue;
 pub mod dns;
 mod fields;
 mod pending;
+mod le;
+mod ntlmssp;
 mod registry;
 mod session;
+pub mod smb;
 #[cfg(test)]
 mod testing;
 pub mod text;

@@ -33,4 +33,5 @@ pub const fn entry<T: Dissector>() -> Entry {
 pub const REGISTRY: &[Entry] = &[
     entry::<crate::tls::Tls>(),
     entry::<crate::dns::Dns>(),
-    ];
+    entry::<crate::smb::Smb>(),
+];
