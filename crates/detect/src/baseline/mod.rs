@@ -2,7 +2,11 @@
 //! Each has a fixed size, so that an attack cannot grow a cell.
 
 mod distinct;
+mod sliding;
 mod spread;
+mod top;
 
 pub use distinct::Distinct;
+pub use sliding::Sliding;
 pub use spread::Spread;
+pub use top::Top;
