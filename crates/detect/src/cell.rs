@@ -137,8 +137,8 @@ pub(crate) struct Cell<S> {
     pub(crate) state: S,
     /// Watermark of the last record.
     pub(crate) touched: Time,
-    /// When which submethod (index) was last reported.
-    pub(crate) reported: Vec<(u8, Time)>,
+    /// When which submethod (index) was last reported, about whom.
+    pub(crate) reported: crate::findings::Reported,
     /// Position stamp in the queue of touches; older stamps are stale.
     stamp: u64,
 }

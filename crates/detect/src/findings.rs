@@ -11,6 +11,12 @@ use crate::CellKey;
 /// Seconds of event time between reports of one cell and submethod, after the first (vendor's update interval).
 pub(crate) const UPDATE_INTERVAL_S: i64 = 300;
 
+/// When a cell last reported which submethod, about which host where the cell tells of many.
+pub(crate) type Reported = Vec<(u8, Option<IpAddr>, Time)>;
+
+/// Hosts whose last report a network-wide cell remembers; past it the oldest may be repeated early.
+const REPORTED_MAX: usize = 256;
+
 /// Collects what one judgement of one cell finds.
 pub struct Findings<'a> {
     pub(crate) meta: &'static MethodMeta,
@@ -20,7 +26,7 @@ pub struct Findings<'a> {
     pub(crate) closing: bool,
     /// Submethods switched off: by configuration, or because the feed lacks what they need.
     pub(crate) off: &'a [&'static str],
-    pub(crate) reported: &'a mut Vec<(u8, Time)>,
+    pub(crate) reported: &'a mut Reported,
     pub(crate) found: &'a mut Vec<Finding>,
 }
 
@@ -38,6 +44,11 @@ impl Findings<'_> {
     /// May this submethod speak now? Not when it is off, nor within the update interval of its last report, except
     /// when the cell closes (then the final figures are wanted). Cheap; ask before building facts.
     pub fn due(&self, submethod: &str) -> bool {
+        self.due_about(None, submethod)
+    }
+
+    /// The same for one host of a cell that compares many.
+    pub fn due_about(&self, host: Option<IpAddr>, submethod: &str) -> bool {
         let Some((index, meta)) = self.lookup(submethod) else {
             return false;
         };
@@ -46,28 +57,49 @@ impl Findings<'_> {
                 || self
                     .reported
                     .iter()
-                    .find(|(known, _)| *known == index)
-                    .is_none_or(|(_, at)| self.now.since(*at) >= UPDATE_INTERVAL_S * weir_model::NANOS_PER_S))
+                    .find(|(known, about, _)| (*known, *about) == (index, host))
+                    .is_none_or(|(_, _, at)| {
+                        self.now.since(*at) >= UPDATE_INTERVAL_S * weir_model::NANOS_PER_S
+                    }))
     }
 
     /// Lets the submethod's rules decide on the facts. When one holds, returns the finding to be completed with
     /// source, targets, span, details and evidence; by default the source is the cell's host.
     pub fn judge(&mut self, submethod: &str, facts: Facts) -> Option<Verdict<'_>> {
-        if !self.due(submethod) {
+        self.judge_about(None, submethod, facts)
+    }
+
+    /// The same where the cell compares many hosts and each may be reported on its own: the host is the source, and
+    /// the update interval is kept per host.
+    pub fn judge_about(
+        &mut self,
+        host: Option<IpAddr>,
+        submethod: &str,
+        facts: Facts,
+    ) -> Option<Verdict<'_>> {
+        if !self.due_about(host, submethod) {
             return None;
         }
         let (index, meta) = self.lookup(submethod)?;
         let rule = meta.holds(&facts)?;
-        self.reported.retain(|(known, _)| *known != index);
-        self.reported.push((index, self.now));
+        self.reported
+            .retain(|(known, about, _)| (*known, *about) != (index, host));
+        if self.reported.len() >= REPORTED_MAX {
+            self.reported.remove(0);
+        }
+        self.reported.push((index, host, self.now));
+        let cell = match host {
+            Some(host) => CellKey { host, ..*self.cell },
+            None => *self.cell,
+        };
         let probability = probability(strength(rule, &facts));
         self.found.push(Finding {
             method: self.meta,
             submethod: meta,
             instance: self.instance,
             source: Offender {
-                ip: Some(self.cell.host).filter(|ip| !ip.is_unspecified()),
-                mac: self.cell.mac,
+                ip: Some(cell.host).filter(|ip| !ip.is_unspecified()),
+                mac: cell.mac,
             },
             targets: Vec::new(),
             target_count: 0,
@@ -80,7 +112,7 @@ impl Findings<'_> {
             detail: Vec::new(),
             evidence: FlowFilter::default(),
             last: self.closing,
-            cell: self.cell.id(),
+            cell: cell.id(),
         });
         self.found.last_mut().map(|finding| Verdict { finding })
     }
