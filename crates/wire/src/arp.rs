@@ -29,7 +29,8 @@ pub struct Arp {
 }
 
 impl Arp {
-    /// Reads the bytes of `Net::Arp`; `None` when cut short or not IPv4 over Ethernet. Padding behind is ignored.
+    /// Reads the bytes of `Net::Arp`; `None` when cut short or not IPv4 over Ethernet. Padding behind is
+    /// ignored.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         const ETHERNET_IPV4: [u8; 6] = [0, 1, 0x08, 0x00, 6, 4];
         let mut cursor = Cursor::new(bytes);

@@ -1,9 +1,11 @@
-//! Reassembly of IP fragments (RFC 791, RFC 8200) within fixed limits on count, bytes and event time.
-//! Tools hide requests in fragments and floods consist of them, so whole datagrams are rebuilt and nothing may pile up.
+//! Reassembly of IP fragments (RFC 791, RFC 8200) within fixed limits on count, bytes and event time. Tools
+//! hide requests in fragments and floods consist of them, so whole datagrams are rebuilt and nothing may pile
+//! up.
 //!
-//! Overlap: the bytes that came first win, as in Linux before it began to drop such datagrams. Hosts differ, so every
-//! overlap is counted as `FragmentOverlap`; an exact copy of a fragment (mirror ports make them) is not an overlap.
-//! Price: fragments of one IPv6 datagram whose next-header fields differ, which RFC 8200 tolerates, do not meet.
+//! Overlap: the bytes that came first win, as in Linux before it began to drop such datagrams. Hosts differ,
+//! so every overlap is counted as `FragmentOverlap`; an exact copy of a fragment (mirror ports make them) is
+//! not an overlap. Price: fragments of one IPv6 datagram whose next-header fields differ, which RFC 8200
+//! tolerates, do not meet.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -168,7 +170,8 @@ impl Fragments {
         })
     }
 
-    /// Gives up datagrams older than their lifetime. Ages follow arrival, so the first young one ends the search.
+    /// Gives up datagrams older than their lifetime. Ages follow arrival, so the first young one ends the
+    /// search.
     fn expire(&mut self, time: Time) {
         while let Some((serial, key)) = self.ages.front() {
             match self

@@ -1,5 +1,5 @@
-//! Bytes to values: link, network and transport headers of one packet, fragments, and checked reading of bytes.
-//! Nothing here panics, trusts a length, or knows where the bytes came from.
+//! Bytes to values: link, network and transport headers of one packet, fragments, and checked reading of
+//! bytes. Nothing here panics, trusts a length, or knows where the bytes came from.
 
 mod arp;
 pub mod cursor;

@@ -1,5 +1,5 @@
-//! Link types of capture files: the number that says which header every frame begins with.
-//! Numbers are the LINKTYPE_ values of <https://www.tcpdump.org/linktypes.html>; those Weir cannot decode keep theirs.
+//! Link types of capture files: the number that says which header every frame begins with. Numbers are the
+//! LINKTYPE_ values of <https://www.tcpdump.org/linktypes.html>; those Weir cannot decode keep theirs.
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
-//! Headers between IP and transport: IPv6 extension headers (RFC 8200) and the authentication header (RFC 4302).
-//! Encrypted payload (ESP) ends the walk, and so does a fragment header, because what follows may be in other packets.
+//! Headers between IP and transport: IPv6 extension headers (RFC 8200) and the authentication header (RFC
+//! 4302). Encrypted payload (ESP) ends the walk, and so does a fragment header, because what follows may be
+//! in other packets.
 
 use weir_model::Anomaly;
 

@@ -51,7 +51,8 @@ pub(super) fn decode<'a>(body: &Body<'a>, kinds: Kinds) -> Option<L4<'a>> {
     }))
 }
 
-/// The quoted packet; `None` when its addresses are not all there. Errors may quote as little as 8 bytes behind them.
+/// The quoted packet; `None` when its addresses are not all there. Errors may quote as little as 8 bytes
+/// behind them.
 fn quoted(bytes: &[u8]) -> Option<Quoted> {
     let (src, dst, body) = match bytes.first()? >> 4 {
         4 => {

@@ -1,5 +1,5 @@
-//! IPv4 header with options (RFC 791).
-//! Addresses and protocol are kept even when options or the rest were cut, so that the packet still counts for its flow.
+//! IPv4 header with options (RFC 791). Addresses and protocol are kept even when options or the rest were
+//! cut, so that the packet still counts for its flow.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -15,7 +15,7 @@ const OFFSET_MASK: u16 = 0x1fff;
 
 /// Decodes an IPv4 packet. A total length of 0 is what offloading network cards leave: the frame rest counts.
 #[inline]
-pub(super) fn decode<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
+pub(super) fn decode<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8]) {
     let Some(header) = bytes.first_chunk::<HEADER_BYTES_MIN>() else {
         return frame.give_up(Anomaly::HeaderCut, bytes);
     };

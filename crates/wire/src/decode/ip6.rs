@@ -1,5 +1,5 @@
-//! IPv6 header (RFC 8200); the extension headers behind it are walked in `extensions`.
-//! Jumbograms (RFC 2675) are not followed: their payload length of 0 counts as the frame rest, as for offloaded segments.
+//! IPv6 header (RFC 8200); the extension headers behind it are walked in `extensions`. Jumbograms (RFC 2675)
+//! are not followed: their payload length of 0 counts as the frame rest, as for offloaded segments.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -13,7 +13,7 @@ const HEADER_BYTES: usize = 40;
 
 /// Decodes an IPv6 packet.
 #[inline]
-pub(super) fn decode<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
+pub(super) fn decode<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8]) {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return frame.give_up(Anomaly::HeaderCut, bytes);
     };

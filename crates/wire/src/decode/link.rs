@@ -13,7 +13,7 @@ const ARPHRD_NETLINK: u16 = 824;
 const SLL_LLC: u16 = 4;
 
 /// Every link type but Ethernet, which the caller takes first.
-pub(super) fn decode<'a>(frame: &mut Frame<'a>, link: LinkType, bytes: &'a [u8]) {
+pub(super) fn decode<'a>(frame: &mut Frame<'_, 'a>, link: LinkType, bytes: &'a [u8]) {
     match link {
         LinkType::Ethernet => ethernet(frame, bytes),
         LinkType::Null | LinkType::Loop => loopback(frame, bytes),
@@ -43,17 +43,17 @@ pub(super) fn decode<'a>(frame: &mut Frame<'a>, link: LinkType, bytes: &'a [u8])
 
 /// Ethernet II or IEEE 802.3.
 #[inline]
-pub(super) fn ethernet<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
-    let Some(((dst, src, kind), rest)) = ethernet_header(bytes) else {
+pub(super) fn ethernet<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8]) {
+    let Some(header) = ethernet_header(bytes) else {
         return frame.give_up(Anomaly::HeaderCut, bytes);
     };
-    frame.packet.dst_mac = Some(dst);
-    frame.packet.src_mac = Some(src);
-    network(frame, kind, rest);
+    frame.packet.dst_mac = Some(header.dst);
+    frame.packet.src_mac = Some(header.src);
+    network(frame, header.kind, header.rest);
 }
 
 /// Address family in four bytes of either order: files do not say which machine wrote them.
-fn loopback<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
+fn loopback<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8]) {
     let Some((family, rest)) = bytes.split_first_chunk() else {
         return frame.give_up(Anomaly::HeaderCut, bytes);
     };
@@ -65,7 +65,7 @@ fn loopback<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
     }
 }
 
-fn raw_ip<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
+fn raw_ip<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8]) {
     match bytes.first().map(|first| first >> 4) {
         Some(4) => network(frame, ethertype::IPV4, bytes),
         Some(6) => network(frame, ethertype::IPV6, bytes),
@@ -75,7 +75,7 @@ fn raw_ip<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
 }
 
 /// Cooked capture: packet type, ARPHRD_ type, address length, address, protocol.
-fn sll<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
+fn sll<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8]) {
     let Some((header, rest)) = bytes.split_first_chunk::<16>() else {
         return frame.give_up(Anomaly::HeaderCut, bytes);
     };
@@ -105,7 +105,7 @@ fn sll<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
 }
 
 /// Version 2: protocol, reserved, interface, ARPHRD_ type, packet type, address length, address.
-fn sll2<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
+fn sll2<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8]) {
     let Some((header, rest)) = bytes.split_first_chunk::<20>() else {
         return frame.give_up(Anomaly::HeaderCut, bytes);
     };
@@ -138,7 +138,7 @@ fn sll2<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
     cooked(frame, hardware, u16::from_be_bytes([high, low]), rest);
 }
 
-fn cooked<'a>(frame: &mut Frame<'a>, hardware: u16, kind: u16, rest: &'a [u8]) {
+fn cooked<'a>(frame: &mut Frame<'_, 'a>, hardware: u16, kind: u16, rest: &'a [u8]) {
     frame.packet.ethertype = kind;
     if hardware == ARPHRD_NETLINK {
         return frame.other(rest);

@@ -1,9 +1,10 @@
-//! One captured frame to one `Packet`: link header, tags, IP headers, transport header, in one pass without allocation.
-//! It never fails: what cannot be read becomes `Net::Other` or `L4::Other`, and `anomaly` names the first thing wrong.
+//! One captured frame to one `Packet`: link header, tags, IP headers, transport header, in one pass without
+//! allocation. It never fails: what cannot be read becomes `Net::Other` or `L4::Other`, and `anomaly` names
+//! the first thing wrong.
 //!
-//! A payload that ends early because the capture cut the frame (snap length) is no anomaly: lengths come from the
-//! headers and slices hold what there is. `HeaderCut` means that headers are missing, `PacketCut` that the frame was
-//! too short on the wire already for the IP packet it claims to carry.
+//! A payload that ends early because the capture cut the frame (snap length) is no anomaly: lengths come from
+//! the headers and slices hold what there is. `HeaderCut` means that headers are missing, `PacketCut` that
+//! the frame was too short on the wire already for the IP packet it claims to carry.
 
 mod extensions;
 mod icmp;
@@ -26,20 +27,38 @@ use extensions::Body;
 
 /// Decodes one frame. `frame_bytes` is its length on the wire; `frame` holds what the capture kept of it.
 ///
-/// Frames of an unknown link type become `Net::Other` without an anomaly: whoever opened the source counts them.
+/// Frames of an unknown link type become `Net::Other` without an anomaly: whoever opened the source counts
+/// them.
 #[inline]
 pub fn decode<'a>(link: LinkType, frame: &'a [u8], frame_bytes: u32) -> Packet<'a> {
-    let mut walk = Frame::new(frame, frame_bytes);
+    let kept_bytes = saturate(frame.len());
+    let mut packet = Packet {
+        src_mac: None,
+        dst_mac: None,
+        vlan: None,
+        ethertype: 0,
+        frame_bytes: frame_bytes.max(kept_bytes),
+        net: Net::Other(frame),
+        anomaly: None,
+    };
+    let cut_bytes = frame_bytes.saturating_sub(kept_bytes);
+    let mut walk = Frame {
+        packet: &mut packet,
+        cut_bytes,
+        vlan_tags: 0,
+        mpls_labels: 0,
+    };
     match link {
         LinkType::Ethernet => link::ethernet(&mut walk, frame),
         other => link::decode(&mut walk, other, frame),
     }
-    walk.packet
+    packet
 }
 
 /// The datagram that `payload`, put together from fragments, makes with the header values of one of them.
 ///
-/// Extension headers that lay in the fragmented part are passed over here. The second value is what was wrong.
+/// Extension headers that lay in the fragmented part are passed over here. The second value is what was
+/// wrong.
 pub fn decode_ip_payload<'a>(ip: &Ip<'_>, payload: &'a [u8]) -> (Ip<'a>, Option<Anomaly>) {
     let payload_bytes = saturate(payload.len());
     let header_bytes = ip.total_bytes.saturating_sub(ip.payload_bytes);
@@ -71,8 +90,8 @@ pub fn decode_ip_payload<'a>(ip: &Ip<'_>, payload: &'a [u8]) -> (Ip<'a>, Option<
 }
 
 /// A frame on its way through the layers. Each layer reads its header and hands the rest to the next.
-struct Frame<'a> {
-    packet: Packet<'a>,
+struct Frame<'p, 'a> {
+    packet: &'p mut Packet<'a>,
     /// Bytes at the end of the frame that the capture did not keep.
     cut_bytes: u32,
     /// VLAN tags passed so far.
@@ -81,27 +100,7 @@ struct Frame<'a> {
     mpls_labels: usize,
 }
 
-impl<'a> Frame<'a> {
-    #[inline]
-    fn new(bytes: &'a [u8], frame_bytes: u32) -> Self {
-        let kept_bytes = saturate(bytes.len());
-        let packet = Packet {
-            src_mac: None,
-            dst_mac: None,
-            vlan: None,
-            ethertype: 0,
-            frame_bytes: frame_bytes.max(kept_bytes),
-            net: Net::Other(bytes),
-            anomaly: None,
-        };
-        Self {
-            packet,
-            cut_bytes: frame_bytes.saturating_sub(kept_bytes),
-            vlan_tags: 0,
-            mpls_labels: 0,
-        }
-    }
-
+impl<'a> Frame<'_, 'a> {
     /// Length on the wire of the rest of the frame, of which `rest` is what the capture kept.
     #[inline]
     fn wire_bytes(&self, rest: &[u8]) -> u32 {

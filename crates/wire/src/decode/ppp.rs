@@ -12,7 +12,7 @@ const ETHERTYPE_PPP: u16 = 0x880b;
 const PPPOE_BYTES: usize = 6;
 
 /// A frame that begins with PPP or HDLC.
-pub(super) fn link<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) {
+pub(super) fn link<'a>(frame: &mut Frame<'_, 'a>, rest: &'a [u8]) {
     if let Some((&[0x0f | 0x8f, 0x00, high, low], inner)) = rest.split_first_chunk() {
         return network(frame, u16::from_be_bytes([high, low]), inner);
     }
@@ -23,7 +23,7 @@ pub(super) fn link<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) {
 }
 
 /// PPPoE session header; a code other than 0 is discovery.
-pub(super) fn over_ethernet<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) -> Next<'a> {
+pub(super) fn over_ethernet<'a>(frame: &mut Frame<'_, 'a>, rest: &'a [u8]) -> Next<'a> {
     frame.packet.ethertype = PPPOE_SESSION;
     let Some((&[version, code, _, _, high, low], inner)) = rest.split_first_chunk::<PPPOE_BYTES>() else {
         frame.give_up(Anomaly::HeaderCut, rest);
@@ -42,7 +42,7 @@ pub(super) fn over_ethernet<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) -> Next<'
 }
 
 /// PPP protocol number of one or two bytes, behind address and control bytes if they are there.
-fn protocol<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) -> Next<'a> {
+fn protocol<'a>(frame: &mut Frame<'_, 'a>, rest: &'a [u8]) -> Next<'a> {
     let numbered = match rest {
         [0xff, 0x03, behind @ ..] => behind,
         _ => rest,

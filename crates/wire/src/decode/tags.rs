@@ -26,7 +26,7 @@ pub(super) type Next<'a> = Option<(u16, &'a [u8])>;
 
 /// Decodes what an EtherType (or an IEEE 802.3 length) announces.
 #[inline]
-pub(super) fn network<'a>(frame: &mut Frame<'a>, kind: u16, rest: &'a [u8]) {
+pub(super) fn network<'a>(frame: &mut Frame<'_, 'a>, kind: u16, rest: &'a [u8]) {
     let (mut kind, mut rest) = (kind, rest);
     loop {
         frame.packet.ethertype = kind;
@@ -55,7 +55,7 @@ pub(super) fn network<'a>(frame: &mut Frame<'a>, kind: u16, rest: &'a [u8]) {
 }
 
 /// IEEE 802.1Q tag. Id 0 is a priority without a VLAN, which would tell two directions of one flow apart.
-fn vlan<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) -> Next<'a> {
+fn vlan<'a>(frame: &mut Frame<'_, 'a>, rest: &'a [u8]) -> Next<'a> {
     frame.vlan_tags += 1;
     if frame.vlan_tags > VLAN_TAGS_MAX {
         frame.give_up(Anomaly::NestingDeep, rest);
@@ -72,8 +72,9 @@ fn vlan<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) -> Next<'a> {
     Some((u16::from_be_bytes([kind_high, kind_low]), inner))
 }
 
-/// MPLS label stack (RFC 3032). Nothing names the payload: its first nibble is the customary guess (RFC 4928).
-fn mpls<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) -> Next<'a> {
+/// MPLS label stack (RFC 3032). Nothing names the payload: its first nibble is the customary guess (RFC
+/// 4928).
+fn mpls<'a>(frame: &mut Frame<'_, 'a>, rest: &'a [u8]) -> Next<'a> {
     let mut inner = rest;
     loop {
         frame.mpls_labels += 1;
@@ -97,43 +98,54 @@ fn mpls<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) -> Next<'a> {
     }
 }
 
-/// Ethernet over MPLS (RFC 4448), with its optional control word; taken only when a known EtherType is where it should be.
-/// The inner addresses replace the outer ones: they are those of the hosts.
-fn pseudowire<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) -> Next<'a> {
+/// Ethernet over MPLS (RFC 4448), with its optional control word; taken only when a known EtherType is where
+/// it should be. The inner addresses replace the outer ones: they are those of the hosts.
+fn pseudowire<'a>(frame: &mut Frame<'_, 'a>, rest: &'a [u8]) -> Next<'a> {
     let behind_control_word = match rest.split_first_chunk() {
         Some((&[0, 0, _, _], behind)) => known_ethernet(behind),
         _ => None,
     };
-    let Some((dst, src, kind, inner)) = behind_control_word.or_else(|| known_ethernet(rest)) else {
+    let Some(header) = behind_control_word.or_else(|| known_ethernet(rest)) else {
         frame.other(rest);
         return None;
     };
-    frame.packet.dst_mac = Some(dst);
-    frame.packet.src_mac = Some(src);
-    Some((kind, inner))
+    frame.packet.dst_mac = Some(header.dst);
+    frame.packet.src_mac = Some(header.src);
+    Some((header.kind, header.rest))
 }
 
-fn known_ethernet(bytes: &[u8]) -> Option<(Mac, Mac, u16, &[u8])> {
-    let (header, rest) = ethernet_header(bytes)?;
-    let (dst, src, kind) = header;
-    matches!(
-        kind,
-        ethertype::IPV4 | ethertype::IPV6 | ethertype::ARP | VLAN | VLAN_SERVICE
-    )
-    .then_some((dst, src, kind, rest))
+fn known_ethernet(bytes: &[u8]) -> Option<Ethernet<'_>> {
+    ethernet_header(bytes).filter(|header| {
+        matches!(
+            header.kind,
+            ethertype::IPV4 | ethertype::IPV6 | ethertype::ARP | VLAN | VLAN_SERVICE
+        )
+    })
 }
 
-/// Destination, source and EtherType of an Ethernet header, and what follows it.
+/// An Ethernet header and what follows it.
+pub(super) struct Ethernet<'a> {
+    pub(super) dst: Mac,
+    pub(super) src: Mac,
+    /// EtherType, or length of an IEEE 802.3 frame.
+    pub(super) kind: u16,
+    pub(super) rest: &'a [u8],
+}
+
+/// Reads an Ethernet header; `None` when it is cut.
 #[inline]
-pub(super) fn ethernet_header(bytes: &[u8]) -> Option<((Mac, Mac, u16), &[u8])> {
+pub(super) fn ethernet_header(bytes: &[u8]) -> Option<Ethernet<'_>> {
     let (&[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, high, low], rest) = bytes.split_first_chunk()?;
-    let dst = Mac([d0, d1, d2, d3, d4, d5]);
-    let src = Mac([s0, s1, s2, s3, s4, s5]);
-    Some(((dst, src, u16::from_be_bytes([high, low])), rest))
+    Some(Ethernet {
+        dst: Mac([d0, d1, d2, d3, d4, d5]),
+        src: Mac([s0, s1, s2, s3, s4, s5]),
+        kind: u16::from_be_bytes([high, low]),
+        rest,
+    })
 }
 
 /// IEEE 802.2 LLC header, and the SNAP extension that carries an EtherType (RFC 1042).
-pub(super) fn llc<'a>(frame: &mut Frame<'a>, rest: &'a [u8]) -> Next<'a> {
+pub(super) fn llc<'a>(frame: &mut Frame<'_, 'a>, rest: &'a [u8]) -> Next<'a> {
     if let Some((&[0xaa, 0xaa, 0x03, 0x00, 0x00, 0x00 | 0xf8, high, low], inner)) = rest.split_first_chunk() {
         let kind = u16::from_be_bytes([high, low]);
         if kind >= ETHERTYPE_MIN {

@@ -62,8 +62,8 @@ fn tcp<'a>(body: &Body<'a>, anomaly: &mut Option<Anomaly>) -> Option<L4<'a>> {
     }))
 }
 
-/// A length of 0 is an offloaded segment (or a jumbogram); one above the IP length is normal in a first fragment only.
-/// Bytes behind a shorter length are UDP options (RFC 9868), not payload.
+/// A length of 0 is an offloaded segment (or a jumbogram); one above the IP length is normal in a first
+/// fragment only. Bytes behind a shorter length are UDP options (RFC 9868), not payload.
 #[inline]
 fn udp<'a>(body: &Body<'a>, anomaly: &mut Option<Anomaly>) -> Option<L4<'a>> {
     let (header, rest) = body.kept.split_first_chunk::<UDP_BYTES>()?;

@@ -29,7 +29,7 @@ const PROTECTED: u8 = 0x40;
 const ORDER: u8 = 0x80;
 
 /// Radiotap header: little-endian, its own length at byte 2, optional fields by bitmap.
-pub(super) fn radiotap<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
+pub(super) fn radiotap<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8]) {
     let Some(&[version, _, low, high, ..]) = bytes.first_chunk::<8>() else {
         return frame.give_up(Anomaly::HeaderCut, bytes);
     };
@@ -72,7 +72,7 @@ fn word_at(header: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Prism header (its length at byte 4, in either byte order) or AVS header (magic number, length big-endian).
-pub(super) fn prism_or_avs<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
+pub(super) fn prism_or_avs<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8]) {
     let Some(&[_, _, _, _, a, b, c, d]) = bytes.first_chunk::<8>() else {
         return frame.give_up(Anomaly::HeaderCut, bytes);
     };
@@ -90,7 +90,7 @@ pub(super) fn prism_or_avs<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) {
 }
 
 /// IEEE 802.11 frame; `flags` are those of radiotap.
-pub(super) fn ieee80211<'a>(frame: &mut Frame<'a>, bytes: &'a [u8], flags: u8) {
+pub(super) fn ieee80211<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8], flags: u8) {
     if flags & BAD_FCS != 0 {
         return frame.give_up(Anomaly::HeaderBad, bytes);
     }
@@ -158,7 +158,7 @@ fn data_body(control: u8, more: u8, behind: &[u8], padded: bool) -> Option<Body<
 }
 
 /// Takes the checksum off the end, which the capture may have cut already.
-fn without_fcs<'a>(frame: &mut Frame<'a>, bytes: &'a [u8]) -> &'a [u8] {
+fn without_fcs<'a>(frame: &mut Frame<'_, 'a>, bytes: &'a [u8]) -> &'a [u8] {
     let wire_bytes = frame.wire_bytes(bytes).saturating_sub(4);
     frame.limit(bytes, wire_bytes as usize)
 }
