@@ -1,0 +1,105 @@
+//! What the captures must give: counts that tshark gives for the same file, by the filters named beside them.
+
+use std::collections::BTreeMap;
+
+use expect_test::{Expect, expect};
+use weir_model::{Kind, Protocol, Transaction, Value};
+
+use crate::replay;
+
+/// Counts of transactions of one protocol and kind, by outcome and the values of these fields.
+fn check(capture: &str, protocol: Protocol, kind: Kind, fields: &[&str], expected: &Expect) {
+    let Some(path) = replay::find(capture) else { return };
+    let mut counts = BTreeMap::<String, usize>::new();
+    let of_kind = |transaction: &&Transaction| transaction.protocol == protocol && transaction.kind == kind;
+    for transaction in replay::transactions(&path).iter().filter(of_kind) {
+        let mut line = transaction.outcome.word().unwrap_or("unknown").to_owned();
+        for field in fields {
+            line.push(' ');
+            line.push_str(&show(transaction.get(field)));
+        }
+        *counts.entry(line).or_default() += 1;
+    }
+    let lines: Vec<_> = counts
+        .iter()
+        .map(|(line, count)| format!("{count} {line}\n"))
+        .collect();
+    expected.assert_eq(&lines.concat());
+}
+
+fn show(value: Option<&Value>) -> String {
+    match value {
+        None => "-".to_owned(),
+        Some(Value::Text(text)) => text.to_string(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Texts(texts)) => texts.join("|"),
+        Some(other) => format!("{other:?}"),
+    }
+}
+
+const LATERAL: &str = "attack/lateral-elcabezzonn/elcabezzonn+Pcaps";
+
+/// Every transaction of the file named by `SHOW`, for looking at by eye: `SHOW=x.pcap cargo test show -- --ignored`.
+#[test]
+#[ignore = "a viewer, not a check"]
+fn show_capture() {
+    let Some(path) = std::env::var("SHOW").ok().and_then(|name| replay::find(&name)) else {
+        return;
+    };
+    for transaction in replay::transactions(&path) {
+        let verdict = transaction.outcome.word().unwrap_or("unknown");
+        let protocol = transaction.protocol.word();
+        eprint!(
+            "{:?} {protocol} {} {verdict}",
+            transaction.flow,
+            transaction.kind.word()
+        );
+        for (field, value) in &transaction.fields {
+            eprint!(" {}={}", field.name, show(Some(value)));
+        }
+        eprintln!();
+    }
+}
+
+/// tshark: `smb2.cmd == 1 && smb2.flags.response == 1 && smb2.nt_status != 0xc0000016`.
+#[test]
+fn smb_on_windows_10() {
+    check(
+        "attack/policy-cleartext/packetrat+packethunting/smb-on-windows-10.pcap",
+        Protocol::Smb,
+        Kind::Login,
+        &["smb.status", "smb.user", "smb.version"],
+        &expect![[r#"
+            1 accepted 00000000  1
+            1 accepted 00000000 Willi Wireshark 3.1.1
+            1 refused C000006D Tim Tester 3.1.1
+            4 refused C000006D user 3.1.1
+        "#]],
+    );
+}
+
+#[test]
+fn smb_psexec() {
+    let capture = &format!("{LATERAL}/psexec_cmd.pcap");
+    check(
+        capture,
+        Protocol::Smb,
+        Kind::Access,
+        &["smb.share", "smb.user"],
+        &expect![[r#"
+            2 accepted \\192.168.1.195\ADMIN$ choppydog
+            2 accepted \\192.168.1.195\IPC$ choppydog
+        "#]],
+    );
+    check(
+        capture,
+        Protocol::Smb,
+        Kind::File,
+        &["smb.file", "smb.action", "smb.write_bytes"],
+        &expect![[r#"
+            2 accepted PSEXESVC write 19044
+            2 accepted PSEXESVC.exe create 145568
+            2 accepted PSEXESVC.exe delete -
+        "#]],
+    );
+}

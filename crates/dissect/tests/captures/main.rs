@@ -1,0 +1,5 @@
+//! Dissectors against real captures, with figures that tshark confirms. The captures are not part of the repository:
+//! they are looked for in `WEIR_CAPTURES`, else beside the checkout, and a test says so when it skips.
+
+mod figures;
+mod replay;
