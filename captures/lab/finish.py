@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Turns a raw capture into a case file: time order, bulk cut, compressed with zstd.
 
-Usage: finish.py RAW.pcap OUT.pcap.zst. Of a TCP connection, packets after its first HEAD_BYTES of wire bytes are
-cut to CUT_BYTES when the connection carries more than BULK_BYTES; true lengths stay in the records. All else is whole.
+Usage: finish.py RAW.pcap OUT.pcap.zst. One direction of a TCP connection that carries more than BULK_BYTES is cut
+to CUT_BYTES a packet after its first HEAD_BYTES; true lengths stay in the records. All else is whole.
 """
 import struct
 import subprocess
@@ -27,13 +27,12 @@ def read(path):
     return data[:24], records
 
 
-def connection(frame):
-    """The two ends of a TCP packet in either direction, or None."""
+def direction(frame):
+    """Sender and receiver of a TCP packet, or None."""
     if len(frame) < 54 or frame[12:14] != b"\x08\x00" or frame[23] != 6:
         return None
     ip_end = 14 + (frame[14] & 15) * 4
-    ends = (frame[26:30] + frame[ip_end:ip_end + 2], frame[30:34] + frame[ip_end + 2:ip_end + 4])
-    return min(ends) + max(ends)
+    return frame[26:34] + frame[ip_end:ip_end + 4]
 
 
 def main():
@@ -41,10 +40,10 @@ def main():
     records.sort(key=lambda record: record[:2])  # stable: two processors may hand packets over a few us late
     totals, seen, cut = Counter(), Counter(), 0
     for _, _, length, frame in records:
-        totals[connection(frame)] += length
+        totals[direction(frame)] += length
     out = bytearray(header)
     for seconds, micros, length, frame in records:
-        key = connection(frame)
+        key = direction(frame)
         seen[key] += length
         if key and totals[key] > BULK_BYTES and seen[key] > HEAD_BYTES and len(frame) > CUT_BYTES:
             frame, cut = frame[:CUT_BYTES], cut + 1
