@@ -5,6 +5,7 @@
 mod dialogue;
 pub mod dns;
 mod fields;
+pub mod http;
 mod pending;
 mod le;
 mod ntlmssp;

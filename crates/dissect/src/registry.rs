@@ -32,6 +32,7 @@ pub const fn entry<T: Dissector>() -> Entry {
 /// Every dissector, most specific probe first.
 pub const REGISTRY: &[Entry] = &[
     entry::<crate::tls::Tls>(),
+    entry::<crate::http::Http>(),
     entry::<crate::dns::Dns>(),
     entry::<crate::smb::Smb>(),
-];
+    ];

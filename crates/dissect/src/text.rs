@@ -41,6 +41,29 @@ pub fn push_decimal(number: u16, text: &mut String) {
     }
 }
 
+/// Decodes base64 (RFC 4648) up to the first byte that is none of it; an incomplete byte at the end is left out.
+pub fn base64(encoded: &[u8]) -> Vec<u8> {
+    let (mut bits, mut count, mut decoded) = (0u32, 0, Vec::with_capacity(encoded.len() / 4 * 3));
+    for &symbol in encoded {
+        let value = match symbol {
+            b'A'..=b'Z' => symbol - b'A',
+            b'a'..=b'z' => symbol - b'a' + 26,
+            b'0'..=b'9' => symbol - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => break,
+        };
+        bits = (bits << 6 | u32::from(value)) & 0xff_ffff;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            let [.., byte] = (bits >> count).to_be_bytes();
+            decoded.push(byte);
+        }
+    }
+    decoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +83,13 @@ mod tests {
             push_decimal(number, &mut text);
             assert_eq!(text, number.to_string());
         }
+    }
+
+    #[test]
+    fn base64_stops_at_its_end() {
+        assert_eq!(base64(b"a2ltOnNlY3JldA=="), b"kim:secret");
+        assert_eq!(base64(b"a2l!tOn"), b"ki");
+        assert_eq!(base64(b"YQ"), b"a");
+        assert_eq!(base64(b""), b"");
     }
 }
