@@ -53,15 +53,6 @@ impl Key {
         self.proto
     }
 
-    pub(crate) const fn ethertype(&self) -> u16 {
-        self.ethertype
-    }
-
-    /// Can the other end answer within this flow at all?
-    pub(crate) const fn one_way(&self) -> bool {
-        self.one_way
-    }
-
     /// The outward key, once it is known which end is the initiator.
     pub(crate) fn oriented(&self, initiator_low: bool) -> FlowKey {
         let (low, high) = (self.address(self.low), self.address(self.high));

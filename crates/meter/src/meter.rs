@@ -1,7 +1,7 @@
 //! The metering process: packets in, flow records, transactions and ticks out, in one total order.
 //! One meter belongs to one thread; it reads no clock and its output depends on its input alone.
 
-use weir_model::{Anomaly, AnomalyCounts, Batch, EndReason, FlowRecord, Phase, Tick, Time, tcp_flags};
+use weir_model::{Anomaly, AnomalyCounts, Batch, EndReason, FlowRecord, Phase, Tick, Time, proto, tcp_flags};
 use weir_wire::packet::{Icmp, Ip, L4, Net, Packet};
 use weir_wire::{Fragments, decode_ip_payload};
 
@@ -118,6 +118,7 @@ impl Meter {
         }
         self.ended = closing.is_empty();
         if self.ended {
+            self.with_fragments(Fragments::finish);
             self.tick(self.clock.final_time(), true, out);
         }
         self.closing = Some(closing);
@@ -238,7 +239,7 @@ impl Meter {
         let initiator_low = arrival.sighting.sender_low == verdict.sender;
         let mut flow = Flow::new(*arrival.key(), hash, initiator_low, verdict.reason, arrival.time);
         flow.interval_s = self.clock.now_s();
-        if !verdict.sender {
+        if !verdict.sender && matches!(flow.key.proto(), proto::TCP | proto::UDP) {
             flow.history.push(b'^');
         }
         if self.config.start_records {
@@ -353,3 +354,6 @@ impl Meter {
         seq
     }
 }
+
+#[cfg(test)]
+mod tests;
