@@ -165,13 +165,18 @@ impl Meter {
         } else {
             self.clock.now()
         };
+        self.with_fragments(|fragments| fragments.push(now, vlan, ip))
+    }
+
+    /// Lets the reassembly of fragments work, and takes over what it counts.
+    fn with_fragments<T>(&mut self, work: impl FnOnce(&mut Fragments) -> T) -> T {
         let before = FRAGMENT_ANOMALIES.map(|anomaly| self.fragments.anomalies().of(anomaly));
-        let whole = self.fragments.push(now, vlan, ip);
+        let result = work(&mut self.fragments);
         for (anomaly, before) in FRAGMENT_ANOMALIES.into_iter().zip(before) {
-            self.anomalies
-                .add(anomaly, self.fragments.anomalies().of(anomaly) - before);
+            let times = self.fragments.anomalies().of(anomaly) - before;
+            self.anomalies.add(anomaly, times);
         }
-        whole
+        result
     }
 
     /// Open flows in the order in which the end of input sends them, reversed to be popped.
