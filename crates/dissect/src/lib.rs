@@ -4,14 +4,18 @@
 #[cfg(test)]
 mod dialogue;
 pub mod dns;
+pub mod dhcp;
 mod fields;
 pub mod http;
 mod pending;
 mod le;
 mod ntlmssp;
+pub mod arp;
+pub mod nd;
 mod registry;
 mod session;
 pub mod smb;
+pub mod ssh;
 #[cfg(test)]
 mod testing;
 pub mod text;

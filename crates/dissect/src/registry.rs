@@ -34,5 +34,9 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::tls::Tls>(),
     entry::<crate::http::Http>(),
     entry::<crate::dns::Dns>(),
+    entry::<crate::dhcp::Dhcp>(),
+    entry::<crate::arp::Arp>(),
+    entry::<crate::nd::Nd>(),
     entry::<crate::smb::Smb>(),
-    ];
+    entry::<crate::ssh::Ssh>(),
+];

@@ -103,3 +103,74 @@ fn smb_psexec() {
         "#]],
     );
 }
+
+/// By eye in tshark: 11 connections, 2 to 4 requests behind "none" each, every answer 56 bytes long; no session.
+/// The controls are sessions of people.
+#[test]
+fn ssh_guessing_and_sessions() {
+    let zeek = "conf/zeek/Traces/zeek+zeek/testing/btest/Traces/ssh/sshguess.pcap";
+    let guessing = "attack/bruteforce-ssh";
+    let hydra = &format!("{guessing}/Trace-Share+Dataset/SSH-Hydra/hydra-1_tasks.pcap");
+    let ncrack = &format!("{guessing}/Trace-Share+Dataset/SSH-Ncrack/ncrack-paranoid.pcap");
+    let found = &format!("{guessing}/cisco+joy/test/pcaps/kali-password-attack_hydra.pcap");
+    let normal = &format!("{guessing}/cisco+joy/test/pcaps/kali-normal-ssh.pcap");
+    let ndpi = "conf/ndpi/ntop+nDPI/tests/cfgs/default/pcap/ssh.pcap";
+    let login =
+        |capture, expected: Expect| check(capture, Protocol::Ssh, Kind::Login, &["ssh.attempts"], &expected);
+    login(
+        zeek,
+        expect![[r#"
+        7 refused 2
+        2 refused 3
+        2 refused 4
+    "#]],
+    );
+    login(
+        hydra,
+        expect![[r#"
+        60 refused 6
+        1 unknown -
+    "#]],
+    );
+    login(
+        ncrack,
+        expect![[r#"
+        110 refused 1
+    "#]],
+    );
+    login(
+        found,
+        expect![[r#"
+        1 accepted 1
+        5 refused 1
+        1 unknown -
+    "#]],
+    );
+    login(
+        normal,
+        expect![[r#"
+        1 accepted 1
+    "#]],
+    );
+    login(
+        ndpi,
+        expect![[r#"
+        1 accepted 1
+        1 accepted 3
+    "#]],
+    );
+}
+
+/// HASSH as in the `hasshServer` and `hassh` of Suricata's test for the same capture.
+#[test]
+fn ssh_hassh() {
+    check(
+        "conf/suricata-verify/OISF+suricata-verify/tests/ssh-hassh/input.pcap",
+        Protocol::Ssh,
+        Kind::Handshake,
+        &["ssh.hassh", "ssh.hassh_server"],
+        &expect![[r#"
+            1 unknown 2dd6531c7e89d3c925db9214711be76a 6832f1ce43d4397c2c0a3e2f8c94334e
+        "#]],
+    );
+}
