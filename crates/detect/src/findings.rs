@@ -41,6 +41,11 @@ impl Findings<'_> {
         self.closing
     }
 
+    /// Is this submethod switched on, and does the feed have what it needs? For fallbacks that speak only in its stead.
+    pub fn is_on(&self, submethod: &str) -> bool {
+        self.lookup(submethod).is_some() && !self.off.contains(&submethod)
+    }
+
     /// May this submethod speak now? Not when it is off, nor within the update interval of its last report, except
     /// when the cell closes (then the final figures are wanted). Cheap; ask before building facts.
     pub fn due(&self, submethod: &str) -> bool {
