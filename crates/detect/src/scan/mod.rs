@@ -1,0 +1,3 @@
+//! Looking for hosts and services.
+
+pub mod scans;
