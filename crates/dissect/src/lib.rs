@@ -1,17 +1,17 @@
 //! Application protocols: bytes of a flow in, transactions and anomalies out. One protocol = one file (or folder) plus
 //! one registry line. A dissector borrows from the packet, never fails, and bounds everything it keeps.
 
+pub mod arp;
+pub mod dhcp;
 #[cfg(test)]
 mod dialogue;
 pub mod dns;
-pub mod dhcp;
 mod fields;
 pub mod http;
-mod pending;
 mod le;
-mod ntlmssp;
-pub mod arp;
 pub mod nd;
+mod ntlmssp;
+mod pending;
 mod registry;
 mod session;
 pub mod smb;

@@ -39,4 +39,4 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::nd::Nd>(),
     entry::<crate::smb::Smb>(),
     entry::<crate::ssh::Ssh>(),
-];
+    ];
