@@ -88,3 +88,14 @@ start_smtp() {
   install_python_package aiosmtpd==1.4.6
   start apps smtp "$VENV/bin/python" "$LAB/clients/smtp_server.py" kim "$(password_of kim)"
 }
+
+# xrdp accepts every connection and asks its session manager, which refuses; that is what a guesser meets.
+start_xrdp() {
+  local etc=$LAB_STATE/etc-apps/xrdp
+  rm -f "$etc/key.pem" "$etc/cert.pem"
+  openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=apps.$LAB_DOMAIN" -keyout "$etc/key.pem" -out "$etc/cert.pem" 2>/dev/null
+  chmod 644 "$etc/key.pem"
+  mkdir -p /run/xrdp/sockdir
+  start apps sesman xrdp-sesman -n
+  start apps xrdp xrdp -n
+}

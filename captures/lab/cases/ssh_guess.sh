@@ -5,7 +5,7 @@ WITH_SUCCESS=yes
 
 case_prepare() {
   prepare_guessing 60
-  start_sshd apps
+  start_sshd apps -o MaxAuthTries=2
 }
 
-case_play() { play_guessing ssh://$APPS -t 4 -w 4 -f; }
+case_play() { play_guessing ssh://$APPS -t 4 -w 1 -f; }
