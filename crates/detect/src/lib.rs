@@ -2,6 +2,7 @@
 //! `<family>/`: it folds records into a cell's state and judges the state by the rules it declares.
 
 pub mod baseline;
+pub mod brute;
 mod cell;
 mod findings;
 mod params;

@@ -106,4 +106,9 @@ impl Entry {
 }
 
 /// Every method, in the order of the manual.
-pub const REGISTRY: &[Entry] = &[];
+pub const REGISTRY: &[Entry] = &[
+    entry::<crate::brute::DictionaryAttack>(),
+    entry::<crate::brute::SshDictionary>(),
+    entry::<crate::brute::RdpDictionary>(),
+    entry::<crate::brute::HttpDictionary>(),
+];
