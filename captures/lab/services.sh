@@ -58,10 +58,14 @@ ssl = no
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 mail_location = maildir:~/mail
-passdb { driver = passwd-file
-  args = $d/users }
-userdb { driver = passwd-file
-  args = $d/users }
+passdb {
+  driver = passwd-file
+  args = $d/users
+}
+userdb {
+  driver = passwd-file
+  args = $d/users
+}
 CONF
   start apps dovecot dovecot -F -c "$d/dovecot.conf"
 }
