@@ -1,38 +1,29 @@
 //! Cost of metering one capture file: reading, decoding, flow cache and, unless `--plain`, dissection.
-//! `cargo run --release -p weir-meter --example measure -- FILE [--plain]`; classic little-endian Ethernet pcap only.
+//! `cargo run --release -p weir-meter --example measure -- FILE [--plain]`; take the best of several runs.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{Error, Write};
+use std::path::Path;
 
+use weir_capture::CaptureFile;
 use weir_meter::{Meter, MeterConfig};
-use weir_model::{Batch, Time};
-use weir_wire::{LinkType, decode};
-
-/// Longest packet read; longer means the file is not what we think.
-const PACKET_BYTES_MAX: usize = 1 << 18;
+use weir_model::Batch;
+use weir_wire::decode;
 
 fn main() -> std::io::Result<()> {
     let mut args = std::env::args().skip(1);
     let path = args
         .next()
-        .ok_or_else(|| std::io::Error::other("usage: measure FILE [--plain]"))?;
+        .ok_or_else(|| Error::other("usage: measure FILE [--plain]"))?;
     let dissect = args.next().is_none();
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
-    reader.read_exact(&mut [0; 24])?;
+    let mut file = CaptureFile::open(Path::new(&path)).map_err(Error::other)?;
     let mut meter = Meter::new(MeterConfig {
         dissect,
         ..MeterConfig::default()
     });
     let mut batch = Batch::default();
-    let (mut header, mut bytes) = ([0; 16], vec![0; PACKET_BYTES_MAX]);
     let began = std::time::Instant::now();
-    while reader.read_exact(&mut header).is_ok() {
-        let [secs, micros, kept, wire] = [0, 4, 8, 12]
-            .map(|at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
-        let frame = &mut bytes[..kept as usize];
-        reader.read_exact(frame)?;
-        let time = Time::from_secs(i64::from(secs)) + i64::from(micros) * 1000;
-        meter.packet(time, &decode(LinkType::Ethernet, frame, wire), &mut batch);
+    while let Some(raw) = file.next() {
+        meter.packet(raw.time, &decode(raw.link, raw.data, raw.frame_bytes), &mut batch);
         if batch.len() >= Batch::RECORDS_MAX {
             clear(&mut batch);
         }

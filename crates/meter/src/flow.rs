@@ -163,3 +163,21 @@ impl Flow {
         forward & reverse & ACK != 0 || one_sided
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The default cap of flows times this is what the cache may take; raise one only with the other in view.
+    const FLOW_BYTES_MAX: usize = 336;
+
+    #[test]
+    fn an_entry_stays_small() {
+        assert!(size_of::<Flow>() <= FLOW_BYTES_MAX, "{}", size_of::<Flow>());
+    }
+
+    #[test]
+    fn hot_values_lie_in_two_cache_lines() {
+        assert_eq!(std::mem::offset_of!(Flow, interval_s), 128);
+    }
+}

@@ -237,7 +237,7 @@ impl Meter {
     }
 
     fn create(&mut self, arrival: &Arrival<'_>, hash: u64, out: &mut Batch) -> u32 {
-        while self.table.len() >= self.config.flows_max.max(1) {
+        while self.table.len() >= self.config.flows_max.clamp(1, Table::SLOTS_MAX) {
             self.evict(out);
         }
         let verdict = arrival.verdict();
@@ -360,5 +360,7 @@ impl Meter {
     }
 }
 
+#[cfg(test)]
+mod dissection_tests;
 #[cfg(test)]
 mod tests;

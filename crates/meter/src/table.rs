@@ -27,6 +27,9 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// Flows that slot numbers can tell apart.
+    pub(crate) const SLOTS_MAX: usize = NONE as usize;
+
     pub(crate) fn new() -> Self {
         Self {
             slots: Vec::new(),

@@ -106,8 +106,10 @@ impl TcpConn {
         if tcp.flags & RST != 0 {
             return;
         }
+        let unanswered = self.ends[1 - from].state == End::Inactive;
         let end = &mut self.ends[from];
-        if tcp.flags & SYN != 0 && !end.isn_known {
+        // Nobody answered so far: the stream will begin where the latest try says.
+        if tcp.flags & SYN != 0 && (!end.isn_known || unanswered) {
             end.isn = tcp.seq;
             end.isn_known = true;
             end.top = tcp.seq.wrapping_add(1);

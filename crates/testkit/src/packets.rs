@@ -12,7 +12,8 @@
 //! 4    arp-request 10.0.0.5 > 10.0.0.9
 //! 4    arp-reply 10.0.0.9 > 10.0.0.5
 //! ```
-//! Keys: `seq ack win ttl vlan len data quote`. `len=n` is n bytes of the pattern 0, 1, 2 ...; MACs follow the addresses.
+//! Keys: `seq ack win ttl vlan len data hex quote`. `len=n` is n bytes of the pattern 0, 1, 2 ...; `hex` takes any bytes;
+//! MACs follow the addresses.
 //! A line that cannot be read panics with its text: it is a mistake in the test.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,6 +21,11 @@ use std::str::FromStr;
 
 use etherparse::{PacketBuilder, PacketBuilderStep};
 use weir_model::{Mac, NANOS_PER_S, Time};
+
+/// Bytes of an untagged Ethernet header.
+const ETHERNET_BYTES: usize = 14;
+/// Flag in the fragment field of an IPv4 header (RFC 791).
+const MORE_FRAGMENTS: u16 = 0x2000;
 
 /// A frame with its stamp.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +66,37 @@ pub fn mac_of(ip: IpAddr) -> Mac {
     Mac([2, 0, a, b, c, d])
 }
 
+/// The value of a `hex=` key for these bytes.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2)
+        .filter_map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok())
+        .collect()
+}
+
+/// The IPv4 packet of an untagged frame as two fragments, the first with `at` bytes of IP payload (a multiple of 8).
+///
+/// # Panics
+/// When the frame is shorter than that.
+pub fn fragments(frame: &Frame, at: usize) -> [Frame; 2] {
+    const PAYLOAD: usize = ETHERNET_BYTES + 20;
+    let (head, payload) = frame.bytes.split_at(PAYLOAD);
+    let (first, rest) = payload.split_at(at);
+    [(first, MORE_FRAGMENTS), (rest, (at / 8) as u16)].map(|(piece, place)| {
+        let mut bytes = [head, piece].concat();
+        let total = (bytes.len() - ETHERNET_BYTES) as u16;
+        bytes[ETHERNET_BYTES + 2..ETHERNET_BYTES + 4].copy_from_slice(&total.to_be_bytes());
+        bytes[ETHERNET_BYTES + 6..ETHERNET_BYTES + 8].copy_from_slice(&place.to_be_bytes());
+        Frame {
+            time: frame.time,
+            bytes,
+        }
+    })
+}
+
 /// A line in pieces.
 struct Line<'a> {
     kind: &'a str,
@@ -77,6 +114,9 @@ impl<'a> Line<'a> {
     }
 
     fn payload(&self) -> Vec<u8> {
+        if let Some(text) = self.value::<String>("hex") {
+            return unhex(&text);
+        }
         match self.value::<String>("data") {
             Some(text) => text.into_bytes(),
             None => (0..self.value("len").unwrap_or(0u32)).map(|i| i as u8).collect(),
@@ -177,7 +217,6 @@ fn icmp(line: &Line<'_>) -> Option<Vec<u8>> {
 
 /// The IP packet `kind,from,to` as an ICMP error quotes it: headers and eight bytes.
 fn quoted(text: &str) -> Option<Vec<u8>> {
-    const ETHERNET_BYTES: usize = 14;
     let mut parts = text.split(',');
     let line = Line {
         kind: parts.next()?,
