@@ -39,4 +39,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::nd::Nd>(),
     entry::<crate::smb::Smb>(),
     entry::<crate::ssh::Ssh>(),
-    ];
+    entry::<crate::ftp::Ftp>(),
+];

@@ -174,3 +174,37 @@ fn ssh_hassh() {
         "#]],
     );
 }
+
+/// tshark: `ftp.response.code == 530` gives 30, all to 192.168.56.1; the others by eye.
+#[test]
+fn ftp_logins_and_files() {
+    let zeek = "conf/zeek/Traces/zeek+zeek/testing/btest/Traces/ftp/bruteforce.pcap";
+    let download = "attack/policy-cleartext/packetrat+packethunting/OFAC-ftp-download.pcap";
+    check(
+        zeek,
+        Protocol::Ftp,
+        Kind::Login,
+        &["ftp.user", "ftp.code"],
+        &expect![[r#"
+            30 refused bro 530
+        "#]],
+    );
+    check(
+        download,
+        Protocol::Ftp,
+        Kind::Login,
+        &["ftp.user"],
+        &expect![[r#"
+            1 accepted anonymous
+        "#]],
+    );
+    check(
+        download,
+        Protocol::Ftp,
+        Kind::File,
+        &["ftp.command", "ftp.file", "ftp.code"],
+        &expect![[r#"
+            1 accepted RETR /fac_delim/sdn.csv 226
+        "#]],
+    );
+}

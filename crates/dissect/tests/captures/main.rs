@@ -2,4 +2,5 @@
 //! they are looked for in `WEIR_CAPTURES`, else beside the checkout, and a test says so when it skips.
 
 mod figures;
+mod fingerprints;
 mod replay;

@@ -14,10 +14,19 @@ const AHEAD_MAX: usize = 1 << 20;
 
 /// The capture's path, or `None` (said on standard error) when captures are not there.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    existing(name).filter(|path| path.is_file())
+}
+
+/// A folder of captures, or `None` (said on standard error) when captures are not there.
+pub(crate) fn find_folder(name: &str) -> Option<PathBuf> {
+    existing(name).filter(|path| path.is_dir())
+}
+
+fn existing(name: &str) -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures");
     let folder = std::env::var_os("WEIR_CAPTURES").map_or_else(|| PathBuf::from(beside), PathBuf::from);
     let path = folder.join(name);
-    if !path.is_file() {
+    if !path.exists() {
         eprintln!("skipped: no capture {name}");
         return None;
     }
@@ -59,7 +68,7 @@ fn frames(path: &PathBuf) -> Vec<(i64, Linktype, Vec<u8>)> {
                         let link = links.get(packet.if_id as usize).copied();
                         let len = (packet.caplen as usize).min(packet.data.len());
                         frames.push((
-                            micros * 1000,
+                            micros.saturating_mul(1000),
                             link.unwrap_or(Linktype::ETHERNET),
                             packet.data[..len].to_vec(),
                         ));

@@ -1,0 +1,120 @@
+//! User names in SASL exchanges of mail protocols (RFC 4954, 5034, 9051): LOGIN, PLAIN, CRAM-MD5, NTLM, XOAUTH2.
+//! Passwords and tokens are passed over: only the user's part is ever copied.
+
+use crate::{ntlmssp, text};
+
+/// Longest base64 text decoded: an NTLM message with long names.
+const ENCODED_MAX: usize = 4096;
+/// Longest mechanism name, RFC 4422 3.1.
+const MECHANISM_MAX: usize = 20;
+
+/// One authentication exchange in progress.
+#[derive(Debug, Default)]
+pub(crate) struct Sasl {
+    /// Mechanism in upper case.
+    pub mechanism: Box<str>,
+    pub user: Option<Box<str>>,
+}
+
+impl Sasl {
+    /// The client named a mechanism, perhaps with an initial response.
+    pub(crate) fn start(mechanism: &[u8], initial: &[u8]) -> Self {
+        let name = &mechanism[..mechanism.len().min(MECHANISM_MAX)];
+        let mut sasl = Self {
+            mechanism: String::from_utf8_lossy(name).to_ascii_uppercase().into(),
+            user: None,
+        };
+        if !initial.is_empty() && initial != b"=" {
+            sasl.response(initial);
+        }
+        sasl
+    }
+
+    /// The client answered a challenge.
+    pub(crate) fn response(&mut self, line: &[u8]) {
+        if self.user.is_none() {
+            let bytes = base64(&line[..line.len().min(ENCODED_MAX)]);
+            self.user = user(&self.mechanism, &bytes).filter(|user| !user.is_empty());
+        }
+    }
+}
+
+fn user(mechanism: &str, bytes: &[u8]) -> Option<Box<str>> {
+    match mechanism {
+        // The first answer is the user, the second the password, which `response` does not read.
+        "LOGIN" => Some(text::bounded(bytes)),
+        // Authorisation identity, NUL, user, NUL, password (RFC 4616).
+        "PLAIN" => {
+            let mut parts = bytes.split(|&byte| byte == 0);
+            let (authorisation, user) = (parts.next()?, parts.next()?);
+            Some(text::bounded(if user.is_empty() { authorisation } else { user }))
+        }
+        // User, blank, digest (RFC 2195).
+        "CRAM-MD5" => {
+            let blank = bytes.iter().rposition(|&byte| byte == b' ')?;
+            Some(text::bounded(&bytes[..blank]))
+        }
+        "XOAUTH2" => {
+            let rest = bytes.strip_prefix(b"user=")?;
+            let end = rest.iter().position(|&byte| byte == 1).unwrap_or(rest.len());
+            Some(text::bounded(&rest[..end]))
+        }
+        "NTLM" | "GSS-SPNEGO" => match ntlmssp::find(bytes)? {
+            ntlmssp::Message::Authenticate(identity) => Some(identity.user),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Decodes base64 up to the first byte that is none.
+pub(crate) fn base64(line: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(line.len() / 4 * 3);
+    let (mut bits, mut count) = (0u32, 0);
+    for &letter in line.trim_ascii() {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => break,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes() {
+        assert_eq!(base64(b"a2lt"), b"kim");
+        assert_eq!(base64(b"a2k="), b"ki");
+        assert_eq!(base64(b"*"), b"");
+    }
+
+    #[test]
+    fn users_but_no_passwords() {
+        assert_eq!(
+            Sasl::start(b"plain", b"AGtpbQBzZWNyZXQ=").user.as_deref(),
+            Some("kim")
+        );
+        let mut login = Sasl::start(b"LOGIN", b"");
+        login.response(b"a2lt");
+        login.response(b"c2VjcmV0");
+        assert_eq!(login.user.as_deref(), Some("kim"));
+        assert_eq!(
+            Sasl::start(b"CRAM-MD5", b"a2ltIDEyMzQ=").user.as_deref(),
+            Some("kim")
+        );
+        assert_eq!(Sasl::start(b"SCRAM-SHA-1", b"biwsbj11c2Vy").user, None);
+    }
+}
