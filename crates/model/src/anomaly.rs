@@ -17,6 +17,11 @@ macro_rules! anomalies {
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
             }
+
+            /// What it means, one sentence.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* }
+            }
         }
     };
 }

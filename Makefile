@@ -1,0 +1,42 @@
+# What people type. `make demo` and `make test` are the newcomer's two commands; the rest is for daily work.
+# Build output may live elsewhere: set CARGO_TARGET_DIR.
+
+SHELL := /bin/bash
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+INCIDENT := captures/incident/incident.pcap.zst
+MIX ?= $(TARGET)/mix/mix.pcap
+FILE ?= $(MIX)
+DATA ?= ../shared/captures
+
+.PHONY: demo test bench release eval fuzz docs prerequisites
+
+demo: prerequisites ## Build and replay the shipped incident.
+	cargo build --locked --profile demo --package weir
+	$(TARGET)/demo/weir -r $(INCIDENT)
+
+test: prerequisites ## Install what the tests need and run what CI runs.
+	./tests/setup.sh
+	cargo xtask ci
+
+release: prerequisites ## The shipped binary.
+	cargo build --locked --release --package weir
+
+bench: release ## Compare with peers, side by side, on the generated mix or FILE=capture.
+	cargo build --locked --release --package weir-benches
+	[ "$(FILE)" != "$(MIX)" ] || [ -f "$(MIX)" ] || { mkdir -p "$(dir $(MIX))" && \
+	  $(TARGET)/release/weir-benches mix --out "$(MIX)" --lists "$(dir $(MIX))"; }
+	$(TARGET)/release/weir-benches compare --file "$(FILE)" --weir $(TARGET)/release/weir
+
+eval: release ## Score detection on labelled captures: DATA=folder with truth.tsv, tools beside it.
+	python3 $(DATA)/../tools/run_corpus.py $(TARGET)/release/weir $(DATA)/truth.tsv $(DATA) $(TARGET)/eval
+	python3 $(DATA)/../tools/score.py $(DATA)/truth.tsv $(DATA) $(TARGET)/eval
+
+fuzz: ## 30 seconds of every fuzz target (needs cargo-fuzz).
+	for target in $$(cargo fuzz list); do cargo fuzz run -s none $$target -- -max_total_time=30 -use_value_profile=1 || exit 1; done
+
+docs: ## Render docs/reference from the code.
+	cargo xtask docs
+
+prerequisites:
+	@command -v cargo >/dev/null || { echo "Rust is missing: apt-get install rustup && rustup default stable, or https://rustup.rs"; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install gcc"; exit 1; }

@@ -1,0 +1,139 @@
+//! The command line: what people type, and the exit code.
+
+mod manual;
+mod read;
+
+pub use manual::page as manual_page;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+
+/// Watches a network from packets and raises few, explained events.
+#[derive(Parser)]
+#[command(name = "weir", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  weir -r capture.pcap                       events as text, with a summary
+  weir -r a.pcap.zst b.pcap.gz --output json events as NDJSON, one line each
+  tcpdump -i eth0 -w - | weir -r -           from standard input
+  weir -r capture.pcap --flows csv           flow records instead of events
+  weir -r capture.pcap --transactions json   DNS queries, TLS handshakes, log-ins ...
+  weir methods                               what Weir looks for
+  weir methods DICTATTACK                    the manual page of one method";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists the detection methods, or prints the manual page of one.
+    Methods {
+        /// Code of a method, for example DICTATTACK.
+        code: Option<String>,
+    },
+}
+
+/// Reading captures.
+#[derive(Args)]
+struct ReadArgs {
+    /// Capture files (pcap or pcapng, plain, gzip or zstd), read in this order as one stream; "-" is standard input.
+    #[arg(short = 'r', long = "read", value_name = "FILE", num_args = 1..)]
+    files: Vec<PathBuf>,
+    /// How events are printed.
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORM")]
+    output: Output,
+    /// Print flow records instead of events.
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with_all = ["transactions", "output"])]
+    flows: Option<FlowForm>,
+    /// Print dissected exchanges (DNS queries, TLS handshakes, log-ins ...) instead of events.
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
+    transactions: Option<TransactionForm>,
+    /// Print every update of an event, not only its last state (with --output json).
+    #[arg(long)]
+    follow_updates: bool,
+    /// Configuration file (TOML); unknown keys are errors.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A network that is inside, for example 10.0.0.0/8; may be given several times. Guessed from traffic when absent.
+    #[arg(long, value_name = "CIDR", value_parser = crate::config::network)]
+    inside: Vec<IpNet>,
+    /// Detection workers (1 to 16). Events do not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    shards: Option<u8>,
+    /// Flow records only: no application protocols.
+    #[arg(long)]
+    no_dissect: bool,
+    /// Do not look for events.
+    #[arg(long)]
+    no_detect: bool,
+    /// Only results: no progress bar, no summary.
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// More with each event: rule, limits, query, technique; and which methods are blind.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Coloured text for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FlowForm {
+    Json,
+    Csv,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TransactionForm {
+    Json,
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Some(Command::Methods { code }) => manual::methods(code.as_deref()),
+        None if cli.read.files.is_empty() => {
+            eprint_line("weir: nothing to do: give a capture with -r FILE, or see --help");
+            return ExitCode::from(2);
+        }
+        None => read::run(cli.read),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint_line(&format!("weir: {error:#}"));
+            if error.downcast_ref::<crate::config::ConfigError>().is_some() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// `weir ... | head` ends quietly, as every filter does.
+fn closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// The one way to standard error.
+#[expect(clippy::print_stderr, reason = "this is the command line's voice")]
+fn eprint_line(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,176 @@
+//! `weir -r FILE`: analyses captures and prints events, flow records or transactions.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use weir_model::{Batch, Networks};
+use weir_output::text::Style;
+use weir_output::{csv, json, text};
+use weir_triage::Change;
+
+use super::{FlowForm, Output, ReadArgs, eprint_line};
+use crate::config::Config;
+use crate::pipeline::{self, Consumer, Job};
+
+/// Columns assumed where the terminal does not say.
+const WIDTH_DEFAULT: usize = 110;
+
+/// Runs the command.
+pub(super) fn run(args: ReadArgs) -> Result<ExitCode> {
+    let started = Instant::now();
+    let mut config = match &args.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    if !args.inside.is_empty() {
+        config.inside = Some(Networks::new(args.inside.iter().copied()));
+    }
+    if let Some(shards) = args.shards {
+        config.shards = shards.into();
+    }
+    config.meter.dissect &= !args.no_dissect;
+    let printer = Printer::new(&args);
+    let detect = !args.no_detect && matches!(printer.what, What::Events { .. });
+    let bar = progress_bar(&args);
+    let job = Job {
+        files: args.files.clone(),
+        config,
+        detect,
+    };
+    let outcome = pipeline::run(job, printer, |bytes| bar.set_position(bytes));
+    bar.finish_and_clear();
+    let (mut printer, summary) = outcome?;
+    printer.out.flush()?;
+    for line in summary.trouble_lines() {
+        eprint_line(&format!("weir: {line}"));
+    }
+    if !args.quiet {
+        eprint_line(&summary.text(printer.events, started.elapsed().as_secs_f64(), args.verbose));
+    }
+    Ok(if summary.failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// A bar on a terminal when there are sizes to show, nothing otherwise.
+fn progress_bar(args: &ReadArgs) -> ProgressBar {
+    let sizes = args
+        .files
+        .iter()
+        .map(|path| std::fs::metadata(path).map(|meta| meta.len()));
+    let total: Option<u64> = sizes.sum::<io::Result<u64>>().ok();
+    let Some(total) = total.filter(|_| !args.quiet && io::stderr().is_terminal()) else {
+        return ProgressBar::hidden();
+    };
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
+    let template = "{bar:40} {percent:>3} %  {bytes} of {total_bytes}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+/// What is printed.
+enum What {
+    Events {
+        form: Output,
+        style: Style,
+        follow: bool,
+    },
+    Flows(FlowForm),
+    Transactions,
+}
+
+/// Prints results to standard output as they come.
+struct Printer {
+    what: What,
+    out: BufWriter<Stdout>,
+    events: u64,
+    header_due: bool,
+}
+
+impl Printer {
+    fn new(args: &ReadArgs) -> Self {
+        let stdout = io::stdout();
+        let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let width = terminal_size::terminal_size().map_or(WIDTH_DEFAULT, |(width, _)| width.0.into());
+        let what = match (args.flows, args.transactions) {
+            (Some(form), _) => What::Flows(form),
+            (None, Some(_)) => What::Transactions,
+            (None, None) => {
+                let style = Style {
+                    colour,
+                    width,
+                    verbose: args.verbose,
+                };
+                What::Events {
+                    form: args.output,
+                    style,
+                    follow: args.follow_updates,
+                }
+            }
+        };
+        Self {
+            header_due: matches!(what, What::Flows(FlowForm::Csv)),
+            what,
+            out: BufWriter::new(stdout),
+            events: 0,
+        }
+    }
+}
+
+impl Consumer for Printer {
+    fn batch(&mut self, batch: &Batch) -> io::Result<()> {
+        if std::mem::take(&mut self.header_due) {
+            writeln!(self.out, "{}", csv::flow_header())?;
+        }
+        match self.what {
+            What::Flows(FlowForm::Csv) => batch
+                .flows
+                .iter()
+                .try_for_each(|flow| writeln!(self.out, "{}", csv::flow(flow))),
+            What::Flows(FlowForm::Json) => batch
+                .flows
+                .iter()
+                .try_for_each(|flow| writeln!(self.out, "{}", json::flow(flow))),
+            What::Transactions => batch
+                .transactions
+                .iter()
+                .try_for_each(|one| writeln!(self.out, "{}", json::transaction(one))),
+            What::Events { .. } => Ok(()),
+        }
+    }
+
+    fn change(&mut self, change: Change) -> io::Result<()> {
+        let (event, closed) = match &change {
+            Change::Opened(event) | Change::Updated(event) => (event, false),
+            Change::Closed(event) => (event, true),
+        };
+        self.events += u64::from(closed);
+        match self.what {
+            What::Events {
+                form: Output::Json,
+                follow,
+                ..
+            } if closed || follow => {
+                writeln!(self.out, "{}", json::event(event))?;
+                self.out.flush()
+            }
+            What::Events {
+                form: Output::Text,
+                style,
+                ..
+            } if closed => {
+                write!(self.out, "{}", text::event(event, style))?;
+                self.out.flush()
+            }
+            _ => Ok(()),
+        }
+    }
+}

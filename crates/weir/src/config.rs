@@ -1,0 +1,357 @@
+//! The configuration file: TOML, every key known, errors that name the nearest key. Flags override it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use toml::{Table, Value};
+use weir_detect::{Entry, Instance, REGISTRY};
+use weir_meter::MeterConfig;
+use weir_model::{Need, Networks, Priority};
+use weir_triage::{Preset, TriageConfig};
+
+/// Detection workers unless configured; more help only where cores are free.
+const SHARDS_DEFAULT: usize = 1;
+/// Detection workers at most: the number of partitions.
+const SHARDS_MAX: usize = 16;
+
+/// Everything the pipeline is told.
+pub struct Config {
+    /// Inside networks; `None`: guess.
+    pub inside: Option<Networks>,
+    pub meter: MeterConfig,
+    /// Detection workers, 1..=16.
+    pub shards: usize,
+    pub triage: TriageConfig,
+    methods: BTreeMap<String, MethodSettings>,
+}
+
+/// The table `[methods.<slug>]`.
+#[derive(Clone, Debug, Default)]
+struct MethodSettings {
+    disabled: bool,
+    off: Vec<String>,
+    params: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What is wrong with a configuration, with the place.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path}: cannot be read: {error}", path = .path.display())]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    #[error("{path}: not TOML: {error}", path = .path.display())]
+    Syntax {
+        path: PathBuf,
+        error: Box<toml::de::Error>,
+    },
+    #[error("{place}: unknown key{hint}")]
+    UnknownKey { place: String, hint: String },
+    #[error("{place}: {why}")]
+    Value { place: String, why: String },
+}
+
+type Result<T> = std::result::Result<T, ConfigError>;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            inside: None,
+            meter: MeterConfig::default(),
+            shards: SHARDS_DEFAULT,
+            triage: TriageConfig::default(),
+            methods: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+            path: path.to_owned(),
+            error,
+        })?;
+        let table = text.parse::<Table>().map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            error: Box::new(error),
+        })?;
+        Self::from_table(&table)
+    }
+
+    fn from_table(table: &Table) -> Result<Self> {
+        let mut config = Self::default();
+        for (key, value) in table {
+            match key.as_str() {
+                "inside" => config.inside = Some(networks(key, value)?),
+                "preset" => {
+                    let word = text(key, value)?;
+                    let preset = Preset::from_word(word);
+                    config.triage.preset = preset
+                        .ok_or_else(|| bad(key, "must be \"quiet\", \"balanced\" or \"everything\""))?;
+                }
+                "meter" => meter(&mut config.meter, sub(key, value)?)?,
+                "detect" => config.detect(sub(key, value)?)?,
+                "methods" => {
+                    for (slug, value) in sub(key, value)? {
+                        config.method(slug, value)?;
+                    }
+                }
+                _ => {
+                    return Err(unknown(
+                        key,
+                        key,
+                        ["inside", "preset", "meter", "detect", "methods"],
+                    ));
+                }
+            }
+        }
+        config.instances(true)?;
+        Ok(config)
+    }
+
+    fn detect(&mut self, table: &Table) -> Result<()> {
+        for (key, value) in table {
+            let place = format!("detect.{key}");
+            match key.as_str() {
+                "shards" => self.shards = number(&place, value, 1, SHARDS_MAX as i64)? as usize,
+                _ => return Err(unknown(&place, key, ["shards"])),
+            }
+        }
+        Ok(())
+    }
+
+    fn method(&mut self, slug: &str, value: &Value) -> Result<()> {
+        let place = format!("methods.{slug}");
+        let entry = method_of(slug)
+            .ok_or_else(|| unknown(&place, slug, REGISTRY.iter().map(|entry| entry.meta.slug)))?;
+        let rows = (entry.params)();
+        let mut settings = MethodSettings::default();
+        for (key, value) in sub(&place, value)? {
+            let place = format!("{place}.{key}");
+            match key.as_str() {
+                "enabled" => settings.disabled = !flag(&place, value)?,
+                "off" => settings.off = texts(&place, value)?,
+                "priority" => {
+                    let priority = Priority::from_word(text(&place, value)?);
+                    let priority = priority
+                        .ok_or_else(|| bad(&place, "must be critical, high, medium, low or informational"))?;
+                    self.triage
+                        .priorities
+                        .insert(entry.meta.code.to_owned(), priority);
+                }
+                name if rows.iter().any(|row| row.name == name) => {
+                    let json =
+                        serde_json::to_value(value).map_err(|error| bad(&place, &error.to_string()))?;
+                    settings.params.insert(name.to_owned(), json);
+                }
+                _ => {
+                    let own = ["enabled", "off", "priority"].into_iter();
+                    return Err(unknown(&place, key, own.chain(rows.iter().map(|row| row.name))));
+                }
+            }
+        }
+        self.methods.insert(slug.to_owned(), settings);
+        Ok(())
+    }
+
+    /// The method instances, in the order of the registry. `inside_configured` tells whether inside networks were
+    /// configured, which some submethods need.
+    pub fn instances(&self, inside_configured: bool) -> Result<Vec<Instance>> {
+        let mut have = vec![
+            Need::Packets,
+            Need::TcpFlags,
+            Need::Macs,
+            Need::Payload,
+            Need::BothDirections,
+            Need::Unsampled,
+        ];
+        if inside_configured {
+            have.push(Need::InsideConfigured);
+        }
+        let mut instances = Vec::new();
+        for entry in REGISTRY {
+            let settings = self.methods.get(entry.meta.slug).cloned().unwrap_or_default();
+            if settings.disabled {
+                continue;
+            }
+            let params = serde_json::Value::Object(settings.params);
+            let instance = entry.instance("default", params, &settings.off, &have);
+            instances.push(
+                instance.map_err(|error| bad(&format!("methods.{}", entry.meta.slug), &error.to_string()))?,
+            );
+        }
+        Ok(instances)
+    }
+}
+
+/// The registry entry of a method by slug or code.
+pub fn method_of(name: &str) -> Option<&'static Entry> {
+    REGISTRY
+        .iter()
+        .find(|entry| entry.meta.slug == name || entry.meta.code.eq_ignore_ascii_case(name))
+}
+
+fn meter(config: &mut MeterConfig, table: &Table) -> Result<()> {
+    for (key, value) in table {
+        let place = format!("meter.{key}");
+        let seconds = |slot: &mut u32| {
+            *slot = number(&place, value, 1, 86_400)? as u32;
+            Ok(())
+        };
+        match key.as_str() {
+            "active_timeout_s" => seconds(&mut config.active_timeout_s)?,
+            "tcp_opening_s" => seconds(&mut config.idle.tcp_opening_s)?,
+            "tcp_open_s" => seconds(&mut config.idle.tcp_open_s)?,
+            "tcp_closed_s" => seconds(&mut config.idle.tcp_closed_s)?,
+            "udp_answered_s" => seconds(&mut config.idle.udp_answered_s)?,
+            "udp_unanswered_s" => seconds(&mut config.idle.udp_unanswered_s)?,
+            "icmp_s" => seconds(&mut config.idle.icmp_s)?,
+            "other_s" => seconds(&mut config.idle.other_s)?,
+            "flows_max" => config.flows_max = number(&place, value, 1000, 100_000_000)? as usize,
+            _ => {
+                let known = [
+                    "active_timeout_s",
+                    "tcp_opening_s",
+                    "tcp_open_s",
+                    "tcp_closed_s",
+                    "udp_answered_s",
+                    "udp_unanswered_s",
+                    "icmp_s",
+                    "other_s",
+                    "flows_max",
+                ];
+                return Err(unknown(&place, key, known));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn bad(place: &str, why: &str) -> ConfigError {
+    ConfigError::Value {
+        place: place.to_owned(),
+        why: why.to_owned(),
+    }
+}
+
+fn unknown(place: &str, key: &str, known: impl IntoIterator<Item = &'static str>) -> ConfigError {
+    ConfigError::UnknownKey {
+        place: place.to_owned(),
+        hint: did_you_mean(key, known),
+    }
+}
+
+/// `; did you mean "inside"?` when a known name is near, else the list of known names.
+pub fn did_you_mean(word: &str, known: impl IntoIterator<Item = &'static str>) -> String {
+    let known: Vec<_> = known.into_iter().collect();
+    let near = known
+        .iter()
+        .map(|name| {
+            (
+                strsim::jaro_winkler(&word.to_lowercase(), &name.to_lowercase()),
+                name,
+            )
+        })
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    match near {
+        Some((score, name)) if score > 0.75 => format!("; did you mean {name:?}?"),
+        _ => format!("; known are {}", known.join(", ")),
+    }
+}
+
+fn sub<'a>(place: &str, value: &'a Value) -> Result<&'a Table> {
+    value.as_table().ok_or_else(|| bad(place, "must be a table"))
+}
+
+fn text<'a>(place: &str, value: &'a Value) -> Result<&'a str> {
+    value
+        .as_str()
+        .ok_or_else(|| bad(place, "must be a text in quotes"))
+}
+
+fn flag(place: &str, value: &Value) -> Result<bool> {
+    value.as_bool().ok_or_else(|| bad(place, "must be true or false"))
+}
+
+fn number(place: &str, value: &Value, low: i64, high: i64) -> Result<i64> {
+    value
+        .as_integer()
+        .filter(|number| (low..=high).contains(number))
+        .ok_or_else(|| bad(place, &format!("must be a whole number between {low} and {high}")))
+}
+
+fn texts(place: &str, value: &Value) -> Result<Vec<String>> {
+    let list = value
+        .as_array()
+        .ok_or_else(|| bad(place, "must be a list of texts"))?;
+    list.iter()
+        .map(|item| text(place, item).map(str::to_owned))
+        .collect()
+}
+
+fn networks(place: &str, value: &Value) -> Result<Networks> {
+    let parsed = texts(place, value)?
+        .into_iter()
+        .map(|prefix| network(&prefix).map_err(|why| bad(place, &why)));
+    Ok(Networks::new(parsed.collect::<Result<Vec<_>>>()?))
+}
+
+/// Reads `10.0.0.0/8` or a single address.
+pub fn network(prefix: &str) -> std::result::Result<IpNet, String> {
+    let single = || prefix.parse::<std::net::IpAddr>().ok().map(IpNet::from);
+    let parsed = prefix
+        .parse::<IpNet>()
+        .ok()
+        .map(|net| net.trunc())
+        .or_else(single);
+    parsed.ok_or_else(|| format!("{prefix:?} is not a prefix such as 10.0.0.0/8 or 2001:db8::/32"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(toml: &str, expect: Expect) {
+        let shown = match Config::from_table(&toml.parse().unwrap()) {
+            Ok(config) => format!(
+                "inside {:?} {:?} active {} shards {}",
+                config.inside.map(|inside| inside.prefixes().len()),
+                config.triage.preset,
+                config.meter.active_timeout_s,
+                config.shards
+            ),
+            Err(error) => error.to_string(),
+        };
+        expect.assert_eq(&shown);
+    }
+
+    #[test]
+    fn good_and_bad() {
+        check("", expect!["inside None Balanced active 300 shards 1"]);
+        check(
+            "inside = [\"10.0.0.0/8\", \"192.0.2.1\"]\npreset = \"quiet\"\nmeter.active_timeout_s = 60\ndetect.shards = 4",
+            expect!["inside Some(2) Quiet active 60 shards 4"],
+        );
+        check(
+            "insde = []",
+            expect![[r#"insde: unknown key; did you mean "inside"?"#]],
+        );
+        check(
+            "meter.activ_timeout_s = 5",
+            expect![[r#"meter.activ_timeout_s: unknown key; did you mean "active_timeout_s"?"#]],
+        );
+        check(
+            "meter.active_timeout_s = 0",
+            expect!["meter.active_timeout_s: must be a whole number between 1 and 86400"],
+        );
+        check(
+            "inside = [\"10.0.0.0/33\"]",
+            expect![[r#"inside: "10.0.0.0/33" is not a prefix such as 10.0.0.0/8 or 2001:db8::/32"#]],
+        );
+        check(
+            "preset = \"loud\"",
+            expect![[r#"preset: must be "quiet", "balanced" or "everything""#]],
+        );
+    }
+}

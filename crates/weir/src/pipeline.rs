@@ -1,0 +1,222 @@
+//! All threads and queues of the program, and nothing else: reading and metering on the calling thread, detection
+//! shards, and one thread for triage and output. Data flows forward only; every queue is bounded.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use weir_capture::RawPacket;
+use weir_detect::{Emission, Shard, ShardStats};
+use weir_enrich::{Enricher, Scope};
+use weir_meter::Meter;
+use weir_model::{Anomaly, AnomalyCounts, Batch};
+use weir_triage::{Change, Triage};
+
+use crate::config::Config;
+use crate::reading::Reading;
+use crate::summary::{Census, Summary};
+
+/// Batches in flight to each consumer. From a file the reader waits, so a short queue costs no speed and keeps memory
+/// flat: 16 batches of 1,024 records are some 6 MiB.
+const BATCHES_QUEUED: usize = 16;
+/// Packets between two looks at the batch and the progress bar.
+const PACKETS_PER_STEP: usize = 512;
+/// Ticks that make a batch full: quiet captures have few records and many seconds.
+const TICKS_MAX: usize = 1024;
+
+/// What a run of the pipeline does.
+pub struct Job {
+    pub files: Vec<PathBuf>,
+    pub config: Config,
+    /// Look for events. Off: metering (and dissecting) only.
+    pub detect: bool,
+}
+
+/// Who gets the results, on the output thread, in order.
+pub trait Consumer: Send {
+    /// A batch has been enriched. Called before the changes it brings.
+    fn batch(&mut self, batch: &Batch) -> std::io::Result<()>;
+    /// An event opened, was updated or closed.
+    fn change(&mut self, change: Change) -> std::io::Result<()>;
+}
+
+/// What the output thread returns.
+struct Finished<C> {
+    consumer: C,
+    triage: AnomalyCounts,
+    census: Census,
+    error: Option<std::io::Error>,
+}
+
+/// Runs the job to its end. `progress` is told the compressed bytes read so far, from the calling thread.
+pub fn run<C: Consumer>(
+    job: Job,
+    consumer: C,
+    mut progress: impl FnMut(u64),
+) -> anyhow::Result<(C, Summary)> {
+    let Job {
+        files,
+        config,
+        detect,
+    } = job;
+    let instances = if detect {
+        config.instances(config.inside.is_some())?
+    } else {
+        Vec::new()
+    };
+    let shard_count = if detect { config.shards } else { 0 };
+    let mut reading = Reading::new(files);
+    let mut summary = Summary::new(&instances);
+    let triage = Triage::new(config.triage.clone());
+    thread::scope(|scope| {
+        let (mut feeds, mut results) = (Vec::new(), Vec::new());
+        let mut shards = Vec::new();
+        for index in 0..shard_count {
+            let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
+            let (sent, received) = sync_channel::<Vec<Emission>>(BATCHES_QUEUED);
+            let shard = Shard::new(index, shard_count, &instances);
+            shards.push(scope.spawn(move || detect_batches(shard, &batches, &sent)));
+            feeds.push(feed);
+            results.push(received);
+        }
+        let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
+        feeds.push(feed);
+        let writer = scope.spawn(move || write(&batches, &results, triage, consumer));
+        let source = Source {
+            config: &config,
+            feeds,
+        };
+        summary.scope = source.pump(&mut reading, &mut summary, &mut progress);
+        let shards = shards.into_iter().map(|shard| shard.join().unwrap_or_default());
+        let shards: Vec<Vec<ShardStats>> = shards.collect();
+        let finished = writer
+            .join()
+            .map_err(|_| anyhow::anyhow!("the output thread panicked"))?;
+        summary.anomalies.merge(&finished.triage);
+        summary.detection(&instances, &shards);
+        summary.reading(&reading, finished.census);
+        match finished.error {
+            Some(error) => Err(error.into()),
+            None => Ok((finished.consumer, summary)),
+        }
+    })
+}
+
+/// The calling thread's part: packets to batches, batches to everyone.
+struct Source<'a> {
+    config: &'a Config,
+    feeds: Vec<SyncSender<Arc<Batch>>>,
+}
+
+impl Source<'_> {
+    fn pump(
+        self,
+        reading: &mut Reading,
+        summary: &mut Summary,
+        progress: &mut impl FnMut(u64),
+    ) -> Option<Scope> {
+        let mut meter = Meter::new(self.config.meter);
+        let mut enricher = Enricher::new(self.config.inside.clone());
+        let mut batch = Batch::default();
+        let mut wanted = true;
+        while wanted && reading.step(PACKETS_PER_STEP, |raw| meter_packet(&mut meter, &raw, &mut batch)) {
+            if batch.len() >= Batch::RECORDS_MAX || batch.ticks.len() >= TICKS_MAX {
+                wanted = self.send(enricher.push(std::mem::take(&mut batch)));
+            }
+            progress(reading.bytes_read());
+        }
+        let mut ended = false;
+        while wanted && !ended {
+            ended = meter.finish_some(&mut batch);
+            wanted = self.send(enricher.push(std::mem::take(&mut batch)));
+        }
+        summary.meter = meter.stats();
+        summary.anomalies.merge(meter.anomalies());
+        enricher.scope().cloned()
+    }
+
+    /// Sends batches to every consumer. False when nobody listens any more (the output was closed).
+    fn send(&self, ready: Vec<Batch>) -> bool {
+        ready
+            .into_iter()
+            .map(Arc::new)
+            .all(|batch| self.feeds.iter().all(|feed| feed.send(batch.clone()).is_ok()))
+    }
+}
+
+fn meter_packet(meter: &mut Meter, raw: &RawPacket<'_>, batch: &mut Batch) {
+    let packet = weir_wire::decode(raw.link, raw.data, raw.frame_bytes);
+    meter.packet(raw.time, &packet, batch);
+}
+
+fn detect_batches(
+    mut shard: Shard,
+    batches: &Receiver<Arc<Batch>>,
+    sent: &SyncSender<Vec<Emission>>,
+) -> Vec<ShardStats> {
+    for batch in batches {
+        if sent.send(shard.run(&batch)).is_err() {
+            break;
+        }
+    }
+    shard.stats()
+}
+
+/// The output thread: merges what the shards found for each batch, lets triage make events of it, hands them on.
+fn write<C: Consumer>(
+    batches: &Receiver<Arc<Batch>>,
+    results: &[Receiver<Vec<Emission>>],
+    mut triage: Triage,
+    mut consumer: C,
+) -> Finished<C> {
+    let mut census = Census::default();
+    let mut error = None;
+    for batch in batches {
+        census.count(&batch);
+        let mut emissions: Vec<Emission> = results
+            .iter()
+            .filter_map(|shard| shard.recv().ok())
+            .flatten()
+            .collect();
+        emissions.sort_by_key(|emission| (emission.seq, emission.tie));
+        let findings = emissions
+            .into_iter()
+            .map(|emission| (emission.seq, emission.finding))
+            .collect();
+        let handed = consumer.batch(&batch).and_then(|()| {
+            triage
+                .batch(&batch, findings)
+                .into_iter()
+                .try_for_each(|change| consumer.change(change))
+        });
+        if let Err(why) = handed {
+            error = Some(why);
+            break;
+        }
+    }
+    Finished {
+        consumer,
+        triage: triage.anomalies().clone(),
+        census,
+        error,
+    }
+}
+
+/// Does the summary hold anything a person should look at?
+pub fn worrying(anomalies: &AnomalyCounts) -> bool {
+    use Anomaly::{
+        CaptureCorrupt, CaptureCut, CellEvicted, EventEvicted, FlowEvicted, LinkTypeUnknown, PluginPanic,
+    };
+    [
+        CaptureCut,
+        CaptureCorrupt,
+        LinkTypeUnknown,
+        FlowEvicted,
+        CellEvicted,
+        EventEvicted,
+        PluginPanic,
+    ]
+    .into_iter()
+    .any(|anomaly| anomalies.of(anomaly) > 0)
+}

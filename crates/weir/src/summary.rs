@@ -1,0 +1,171 @@
+//! What a run did, in numbers: packets, flows, hosts, span, losses, blind spots.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use weir_detect::{Instance, ShardStats};
+use weir_enrich::Scope;
+use weir_meter::MeterStats;
+use weir_model::{Anomaly, AnomalyCounts, Batch, Phase, Quantity, Time};
+use weir_output::{escape::shown, stamp};
+
+use crate::reading::Reading;
+
+/// Hosts told apart in the summary; more are "at least" this many. About 10 MiB.
+const HOSTS_MAX: usize = 262_144;
+
+/// Counts over everything the output thread sees.
+#[derive(Default)]
+pub struct Census {
+    hosts: std::collections::HashSet<IpAddr>,
+    flows: u64,
+    transactions: u64,
+    first: Option<Time>,
+    last: Option<Time>,
+}
+
+impl Census {
+    /// Counts a batch.
+    pub fn count(&mut self, batch: &Batch) {
+        for flow in &batch.flows {
+            self.flows += u64::from(flow.phase == Phase::End);
+            self.first = Some(self.first.map_or(flow.start, |first| first.min(flow.start)));
+            self.last = Some(self.last.map_or(flow.end, |last| last.max(flow.end)));
+            if flow.key.is_ip() && self.hosts.len() < HOSTS_MAX {
+                self.hosts.insert(flow.key.initiator_ip);
+                self.hosts.insert(flow.key.responder_ip);
+            }
+        }
+        self.transactions += batch.transactions.len() as u64;
+    }
+}
+
+/// The figures of a run.
+pub struct Summary {
+    pub meter: MeterStats,
+    pub anomalies: AnomalyCounts,
+    /// Inside networks used, and how they were come by.
+    pub scope: Option<Scope>,
+    /// Files that could not be read, or not to their end.
+    pub troubles: Vec<String>,
+    /// A file could not be opened.
+    pub failed: bool,
+    packets: u64,
+    frame_bytes: u64,
+    census: Census,
+    blind: Vec<String>,
+    broken: Vec<&'static str>,
+}
+
+impl Summary {
+    pub(crate) fn new(instances: &[Instance]) -> Self {
+        // Grouped by what is missing, so that the line stays short.
+        let mut by_need: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for instance in instances {
+            for (submethod, missing) in &instance.blind {
+                let missing: Vec<_> = missing.iter().map(|need| need.words()).collect();
+                let name = format!("{}.{submethod}", instance.meta.code);
+                by_need.entry(missing.join(", ")).or_default().push(name);
+            }
+        }
+        let blind = by_need
+            .into_iter()
+            .map(|(need, names)| format!("{} (needs {need})", names.join(", ")));
+        Self {
+            meter: MeterStats::default(),
+            anomalies: AnomalyCounts::default(),
+            scope: None,
+            troubles: Vec::new(),
+            failed: false,
+            packets: 0,
+            frame_bytes: 0,
+            census: Census::default(),
+            blind: blind.collect(),
+            broken: Vec::new(),
+        }
+    }
+
+    pub(crate) fn reading(&mut self, reading: &Reading, census: Census) {
+        self.anomalies.merge(reading.anomalies());
+        self.troubles = reading.troubles().to_vec();
+        self.failed = reading.failed();
+        self.packets = reading.packets();
+        self.frame_bytes = reading.frame_bytes();
+        self.census = census;
+    }
+
+    pub(crate) fn detection(&mut self, instances: &[Instance], shards: &[Vec<ShardStats>]) {
+        for stats in shards {
+            for (instance, stats) in instances.iter().zip(stats) {
+                self.anomalies.add(Anomaly::CellEvicted, stats.evictions);
+                if stats.panicked {
+                    self.anomalies.count(Anomaly::PluginPanic);
+                    self.broken.push(instance.meta.code);
+                }
+            }
+        }
+    }
+
+    /// Was there nothing to read in any file?
+    pub fn nothing_read(&self) -> bool {
+        self.failed && self.packets == 0
+    }
+
+    /// The summary for people, a few lines.
+    pub fn text(&self, events: u64, took_s: f64, verbose: bool) -> String {
+        let census = &self.census;
+        let hosts = Quantity::Count(census.hosts.len() as u64);
+        let at_least = if census.hosts.len() >= HOSTS_MAX {
+            "at least "
+        } else {
+            ""
+        };
+        let mut lines = vec![format!(
+            "{} packets ({}), {} flows, {} transactions, {at_least}{hosts} hosts in {}: {} event{}",
+            Quantity::Count(self.packets),
+            Quantity::Bytes(self.frame_bytes),
+            Quantity::Count(census.flows),
+            Quantity::Count(census.transactions),
+            Quantity::Seconds(took_s),
+            Quantity::Count(events),
+            if events == 1 { "" } else { "s" },
+        )];
+        if let (Some(first), Some(last)) = (census.first, census.last) {
+            let span = Quantity::Seconds(last.secs_since(first));
+            lines.push(format!(
+                "from {} to {} UTC ({span})",
+                stamp::short(first),
+                stamp::short(last)
+            ));
+        }
+        if let Some(scope) = self.scope.as_ref().filter(|scope| !scope.configured) {
+            lines.push(format!(
+                "inside networks guessed: {}; set them with --inside",
+                scope.basis
+            ));
+        }
+        let seen: Vec<String> = self
+            .anomalies
+            .seen()
+            .map(|(anomaly, times)| format!("{anomaly} {times}"))
+            .collect();
+        if !seen.is_empty() {
+            lines.push(format!("anomalies: {}", seen.join(", ")));
+        }
+        if !self.broken.is_empty() {
+            lines.push(format!(
+                "switched off after a fault of ours, please report: {}",
+                self.broken.join(", ")
+            ));
+        }
+        if verbose && !self.blind.is_empty() {
+            lines.push(format!("blind here: {}", self.blind.join("; ")));
+        }
+        lines.join("\n")
+    }
+
+    /// Sentences on files that gave trouble, safe to show.
+    pub fn trouble_lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.troubles.iter().map(|trouble| shown(trouble).into_owned())
+    }
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask ci`: the checks in order of cost, each shown with its time, stopping at the first that fails.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::{docs, licences, say, tidy};
+
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let cargo = |arguments: &'static str| move |root: &Path| cargo(root, arguments);
+    step(root, "tidy", tidy::run)?;
+    step(root, "fmt", cargo("fmt --all --check"))?;
+    step(
+        root,
+        "clippy",
+        cargo("clippy --workspace --all-targets --locked --quiet -- -D warnings"),
+    )?;
+    step(root, "licences", licences::run)?;
+    step(root, "reference", |root| docs::run(root, true))?;
+    step(root, "test", tests)
+}
+
+fn step(root: &Path, name: &str, run: impl Fn(&Path) -> Result<()>) -> Result<()> {
+    say(&format!("== {name}"));
+    let started = Instant::now();
+    run(root)?;
+    say(&format!(
+        "== {name} done in {:.0} s",
+        started.elapsed().as_secs_f64()
+    ));
+    Ok(())
+}
+
+/// nextest where it is installed (it isolates tests in processes), cargo's own runner otherwise.
+fn tests(root: &Path) -> Result<()> {
+    let nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|done| done.status.success());
+    cargo(
+        root,
+        if nextest {
+            "nextest run --workspace --locked --no-fail-fast"
+        } else {
+            "test --workspace --locked"
+        },
+    )
+}
+
+fn cargo(root: &Path, arguments: &str) -> Result<()> {
+    let status = Command::new("cargo")
+        .args(arguments.split(' '))
+        .current_dir(root)
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        bail!("cargo {arguments} failed")
+    }
+}

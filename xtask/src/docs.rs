@@ -1,0 +1,130 @@
+//! `cargo xtask docs`: the reference pages, rendered from the tables the program itself runs on.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use weir_model::elements::ELEMENTS;
+use weir_model::{Anomaly, FieldKind, Transport};
+
+const HEAD: &str = "<!-- Written by `cargo xtask docs`; edit the code it comes from, not this page. -->\n\n";
+
+pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
+    let folder = root.join("docs/reference");
+    fs::create_dir_all(&folder)?;
+    let pages = [
+        ("methods.md", methods()),
+        ("dissectors.md", dissectors()),
+        ("elements.md", elements()),
+        ("anomalies.md", anomalies()),
+    ];
+    let mut stale = Vec::new();
+    for (name, text) in pages {
+        let path = folder.join(name);
+        let text = format!("{HEAD}{text}");
+        if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
+            if check {
+                stale.push(name);
+            } else {
+                fs::write(&path, text).with_context(|| path.display().to_string())?;
+            }
+        }
+    }
+    if stale.is_empty() {
+        Ok(())
+    } else {
+        bail!("stale: {}; run `cargo xtask docs`", stale.join(", "))
+    }
+}
+
+fn methods() -> String {
+    let mut text = String::from("# Detection methods\n\n");
+    for entry in weir_detect::REGISTRY {
+        let meta = entry.meta;
+        let _ = writeln!(
+            text,
+            "- [{}](#{}) {}, {}",
+            meta.code,
+            meta.code.to_lowercase(),
+            meta.title,
+            meta.priority
+        );
+    }
+    for entry in weir_detect::REGISTRY {
+        let _ = writeln!(
+            text,
+            "\n## {}\n\n```text\n{}```",
+            entry.meta.code,
+            weir::cli::manual_page(entry)
+        );
+    }
+    text
+}
+
+fn dissectors() -> String {
+    let mut text = String::from("# Application protocols\n");
+    for entry in weir_dissect::REGISTRY {
+        let meta = entry.meta;
+        let over: Vec<_> = meta
+            .transports
+            .iter()
+            .map(|transport| match transport {
+                Transport::Tcp => "TCP",
+                Transport::Udp => "UDP",
+                Transport::Icmp6 => "ICMPv6",
+                Transport::Link => "the link",
+            })
+            .collect();
+        let ports: Vec<String> = meta.ports.iter().map(ToString::to_string).collect();
+        let usual = if ports.is_empty() {
+            String::new()
+        } else {
+            format!(", usually port {}", ports.join(", "))
+        };
+        let _ = writeln!(
+            text,
+            "\n## {}\n\nOver {}{usual}. {}\n",
+            meta.protocol.word(),
+            over.join(" and "),
+            meta.about
+        );
+        text.push_str("| field | type | meaning |\n|---|---|---|\n");
+        for field in meta.fields {
+            let kind = match field.kind {
+                FieldKind::Number => "number",
+                FieldKind::Text => "text",
+                FieldKind::Flag => "yes/no",
+                FieldKind::Ip => "address",
+                FieldKind::Mac => "hardware address",
+                FieldKind::Texts => "texts",
+            };
+            let _ = writeln!(text, "| `{}` | {kind} | {} |", field.name, field.label);
+        }
+    }
+    text
+}
+
+fn elements() -> String {
+    let mut text = String::from(
+        "# Columns of flow records\n\n| column | IPFIX element | made by | meaning |\n|---|---|---|---|\n",
+    );
+    for element in ELEMENTS {
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {} |",
+            element.name, element.ipfix, element.producer, element.label
+        );
+    }
+    text
+}
+
+fn anomalies() -> String {
+    let mut text = String::from(
+        "# Anomalies of input\n\nCounted, never fatal; the summary names those that occurred.\n\n",
+    );
+    for anomaly in Anomaly::ALL {
+        let _ = writeln!(text, "- `{anomaly}`: {}", anomaly.about());
+    }
+    text
+}
