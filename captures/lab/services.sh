@@ -17,12 +17,14 @@ make_word_list() {
   [ -z "${WITH_SUCCESS:-}" ] || password_of kim >>"$LAB_STATE/words.txt"
 }
 
+LOGIN=(-l kim)  # a case whose service has no user names empties it
+
 # Runs hydra on pc33 against apps: MODULE [hydra options]. Keeps its report with the logs.
 guess() {
   local module=$1; shift
   say "guessing $module"
   cd "$LAB_STATE"  # hydra leaves a restore file where it runs
-  on pc33 timeout 120 hydra -I -l kim -P "$LAB_STATE/words.txt" "$@" "$module" >"$LAB_STATE/log/hydra.log" 2>&1
+  on pc33 timeout 120 hydra -I "${LOGIN[@]}" -P "$LAB_STATE/words.txt" "$@" "$module" >"$LAB_STATE/log/hydra.log" 2>&1
   cd - >/dev/null
   tail -2 "$LAB_STATE/log/hydra.log" >&2
 }

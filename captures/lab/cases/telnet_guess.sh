@@ -7,4 +7,4 @@ case_prepare() {
   start_telnetd
 }
 
-case_play() { play_guessing telnet://$APPS -t 4; }
+case_play() { play_guessing telnet://$APPS -t 8 -w 5; }

@@ -3,6 +3,7 @@
 SEED=91
 
 case_prepare() {
+  LOGIN=()
   prepare_guessing 60
   start_vnc
 }
