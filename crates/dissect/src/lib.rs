@@ -18,6 +18,7 @@ mod registry;
 mod sasl;
 mod session;
 pub mod smb;
+pub mod smtp;
 pub mod ssh;
 #[cfg(test)]
 mod testing;

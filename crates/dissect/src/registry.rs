@@ -40,4 +40,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::smb::Smb>(),
     entry::<crate::ssh::Ssh>(),
     entry::<crate::ftp::Ftp>(),
+    entry::<crate::smtp::Smtp>(),
 ];
