@@ -15,7 +15,7 @@ pub struct MeterConfig {
     /// Flows held at once. Default 500,000: about 160 MB of entries, so the process stays below 300 MB.
     /// When full, the longest silent unanswered flow is sent early, then the longest silent of the others.
     pub flows_max: usize,
-    /// Out-of-order bytes held per flow. Default 64 KiB: one classic TCP window.
+    /// Out-of-order bytes held per direction of a flow (and at most 64 segments). Default 64 KiB: one classic TCP window.
     pub stream_bytes_max: usize,
     /// Out-of-order bytes held over all flows. Default 64 MiB: a thousand flows at their own limit.
     pub stream_bytes_total_max: usize,
