@@ -8,12 +8,14 @@ mod dialogue;
 pub mod dns;
 mod fields;
 pub mod ftp;
+pub mod imap;
 pub mod http;
 mod le;
 mod lines;
 pub mod nd;
 mod ntlmssp;
 mod pending;
+pub mod pop3;
 mod registry;
 mod sasl;
 mod session;
@@ -23,6 +25,7 @@ pub mod ssh;
 #[cfg(test)]
 mod testing;
 pub mod text;
+pub mod vnc;
 pub mod tls;
 
 pub use registry::{Entry, REGISTRY, entry};

@@ -41,4 +41,7 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::ssh::Ssh>(),
     entry::<crate::ftp::Ftp>(),
     entry::<crate::smtp::Smtp>(),
+    entry::<crate::imap::Imap>(),
+    entry::<crate::pop3::Pop3>(),
+    entry::<crate::vnc::Vnc>(),
 ];
