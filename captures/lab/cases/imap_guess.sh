@@ -1,4 +1,4 @@
-# Password guessing against dovecot's IMAP with hydra: 60 wrong passwords.
+# Password guessing against dovecot's IMAP with hydra: up to 60 wrong passwords (dovecot slows them down).
 
 SEED=76
 

@@ -1,4 +1,4 @@
-# Password guessing against dovecot's POP3 with hydra: 60 wrong passwords.
+# Password guessing against dovecot's POP3 with hydra: up to 60 wrong passwords (dovecot slows them down).
 
 SEED=71
 
