@@ -16,6 +16,7 @@ pub mod nd;
 mod ntlmssp;
 mod pending;
 pub mod pop3;
+pub mod rdp;
 mod registry;
 mod sasl;
 mod session;
@@ -24,6 +25,7 @@ pub mod smtp;
 pub mod ssh;
 #[cfg(test)]
 mod testing;
+pub mod telnet;
 pub mod text;
 pub mod vnc;
 pub mod tls;
