@@ -9,6 +9,7 @@ pub mod dns;
 mod fields;
 pub mod ftp;
 pub mod imap;
+pub mod kerberos;
 pub mod http;
 mod le;
 mod lines;

@@ -44,6 +44,7 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::imap::Imap>(),
     entry::<crate::pop3::Pop3>(),
     entry::<crate::vnc::Vnc>(),
+    entry::<crate::kerberos::Kerberos>(),
     entry::<crate::rdp::Rdp>(),
     entry::<crate::telnet::Telnet>(),
 ];
