@@ -1,15 +1,21 @@
 //! Detection methods and the runner that gives them cells, windows and explanations. One method = one file in
 //! `<family>/`: it folds records into a cell's state and judges the state by the rules it declares.
 
+mod address;
 pub mod baseline;
 pub mod brute;
 mod cell;
+pub mod dns;
+pub mod exfil;
 mod findings;
 mod params;
+pub mod policy;
 mod registry;
 mod runner;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod scan;
+pub mod volume;
 
 pub use cell::{CellKey, Cells};
 pub use findings::{Findings, Verdict};

@@ -107,8 +107,14 @@ impl Entry {
 
 /// Every method, in the order of the manual.
 pub const REGISTRY: &[Entry] = &[
-    entry::<crate::brute::DictionaryAttack>(),
-    entry::<crate::brute::SshDictionary>(),
-    entry::<crate::brute::RdpDictionary>(),
-    entry::<crate::brute::HttpDictionary>(),
+    entry::<crate::scan::scans::Scans>(),
+    entry::<crate::brute::dictattack::DictionaryAttack>(),
+    entry::<crate::brute::sshdict::SshDictionary>(),
+    entry::<crate::brute::rdpdict::RdpDictionary>(),
+    entry::<crate::brute::httpdict::HttpDictionary>(),
+    entry::<crate::dns::dnsanomaly::DnsAnomaly>(),
+    entry::<crate::dns::dnsquery::DnsQuery>(),
+    entry::<crate::exfil::upload::Upload>(),
+    entry::<crate::policy::telnet::Telnet>(),
+    entry::<crate::volume::hightransf::HighTransfers>(),
 ];

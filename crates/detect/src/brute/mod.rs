@@ -2,11 +2,15 @@
 //! the sameness of short sessions where it cannot.
 
 mod dictattack;
+pub mod dictattack;
 mod engine;
 mod httpdict;
+pub mod httpdict;
 mod rdpdict;
+pub mod rdpdict;
 mod service;
 mod sshdict;
+pub mod sshdict;
 
 pub use dictattack::DictionaryAttack;
 pub use httpdict::HttpDictionary;

@@ -1,0 +1,4 @@
+//! Name resolution: who asks whom, how often, and how.
+
+pub mod dnsanomaly;
+pub mod dnsquery;

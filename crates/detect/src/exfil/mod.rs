@@ -1,0 +1,3 @@
+//! Data that leaves: how much goes out, to whom, and how lopsided the exchange is.
+
+pub mod upload;

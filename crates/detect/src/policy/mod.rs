@@ -1,0 +1,3 @@
+//! Traffic that should not be in this network at all, whatever its purpose.
+
+pub mod telnet;

@@ -1,0 +1,3 @@
+//! How much traffic, where amount or rate alone is the finding.
+
+pub mod hightransf;
