@@ -216,10 +216,14 @@ impl Telnet {
         }
     }
 
-    /// `host#`, `C:\>`, `[kim@pc ~]$`: short, one word, or a word before brackets and paths.
+    /// `host#`, `C:\>`, `[kim@pc ~]$`, or a bare `$` or `#`. A bare `%` begins Cisco's error messages.
     fn is_shell(&self) -> bool {
         let line = self.line.trim_end();
-        line.len() > 1 && SHELL_PROMPTS.iter().any(|prompt| line.ends_with(prompt))
+        let named = |prompt: &&str| {
+            line.strip_suffix(*prompt)
+                .is_some_and(|before| before.contains(|letter: char| letter.is_ascii_alphanumeric()))
+        };
+        matches!(line, "$" | "#") || SHELL_PROMPTS.iter().any(|prompt| named(&prompt))
     }
 
     /// The client types a letter.
@@ -327,9 +331,11 @@ mod tests {
             client("kim\r\n"),
             server("kim\r\nPassword: "),
             client("right\r\n"),
-            server("\r\nThere was 1 failed login attempt since the last successful login.\r\n$ "),
+            server("\r\nLinux pc 2.6.30\r\n\r\n$ "),
         ];
-        check_turns::<Telnet>(&turns, &expect![[r#"
+        check_turns::<Telnet>(
+            &turns,
+            &expect![[r#"
             login refused 4s
               telnet.user root
             login refused 3s
@@ -337,7 +343,8 @@ mod tests {
             login accepted 3s
               telnet.user kim
             want Nothing
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -347,11 +354,33 @@ mod tests {
             client("a\r\n"),
             server("\r\nPassword: "),
             client("b\r\n"),
+            server("\r\n% Bad passwords\r\nPassword: "),
+            client("c\r\n"),
             server("\r\nrouter> "),
         ];
+        check_turns::<Telnet>(
+            &turns,
+            &expect![[r#"
+                login refused 1s
+                login refused 1s
+                login accepted 1s
+                want Nothing
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_greeting_that_speaks_of_failures() {
+        let turns = [
+            server("login: "),
+            client("kim\r\n"),
+            server("Password:"),
+            client("x\r\n"),
+            server("\r\nThere was 1 failed login attempt since the last successful login.\r\n"),
+        ];
         check_turns::<Telnet>(&turns, &expect![[r#"
-            login refused 1s
-            login accepted 1s
+            login accepted 3s
+              telnet.user kim
             want Nothing
         "#]]);
     }
@@ -364,11 +393,14 @@ mod tests {
             server("Password:"),
             client("x\r\n"),
         ];
-        check_turns::<Telnet>(&turns, &expect![[r#"
+        check_turns::<Telnet>(
+            &turns,
+            &expect![[r#"
             login unknown 3s
               telnet.user kim
             want Nothing
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -8,10 +8,11 @@ mod tests;
 use std::collections::VecDeque;
 
 use kerberos_parser::krb5::{KdcRep, KdcReq, KrbError, PrincipalName};
-use kerberos_parser::krb5_parser::{
-    parse_as_rep, parse_as_req, parse_krb_error, parse_tgs_rep, parse_tgs_req,
-};
+use kerberos_parser::krb5_parser::{parse_as_rep, parse_as_req, parse_tgs_rep, parse_tgs_req};
 use weir_model::{Anomaly, Kind, Outcome, Protocol, Time, Transaction, Transport, Value, proto};
+
+// One asn1-rs serves both parsers; this is the one name of it the workspace can reach.
+use x509_parser::asn1_rs::FromDer;
 
 use crate::fields::fields;
 use crate::pending::Pending;
@@ -147,7 +148,7 @@ impl Kerberos {
             Some(&TGS_REP) => parse_tgs_rep(message)
                 .map(|(_, reply)| self.grant(&reply, true, time, sink))
                 .ok(),
-            Some(&KRB_ERROR) => parse_krb_error(message)
+            Some(&KRB_ERROR) => KrbError::from_der(message)
                 .map(|(_, error)| self.refuse(&error, time, sink))
                 .ok(),
             // Password changes and safe messages travel on other ports.

@@ -208,3 +208,100 @@ fn ftp_logins_and_files() {
         "#]],
     );
 }
+
+/// tshark: `kerberos.msg_type == 13` gives 13 in the first; `kerberos.error_code == 6` the unknown ones in the second.
+#[test]
+fn kerberos_tickets_and_guessing() {
+    check(
+        "conf/ndpi/ntop+nDPI/tests/cfgs/default/pcap/kerberos-login.pcap",
+        Protocol::Kerberos,
+        Kind::Ticket,
+        &["krb.request", "krb.cipher"],
+        &expect![[r#"
+            13 accepted TGS rc4-hmac
+        "#]],
+    );
+    check(
+        "attack/lateral-pcap-attack/sbousseaden+PCAP-ATTACK/CredAccess/CA_kerbrute_passwordspray_kerberos_AS-REQ.pcapng",
+        Protocol::Kerberos,
+        Kind::Login,
+        &["krb.client", "krb.error_name"],
+        &expect![[r#"
+            1 accepted normal -
+            1 refused HD01 KDC_ERR_C_PRINCIPAL_UNKNOWN
+            1 refused HD02 KDC_ERR_C_PRINCIPAL_UNKNOWN
+            1 refused admin KDC_ERR_C_PRINCIPAL_UNKNOWN
+            1 refused admin02 KDC_ERR_C_PRINCIPAL_UNKNOWN
+            1 refused administrator KDC_ERR_PREAUTH_FAILED
+            1 refused backdoor KDC_ERR_PREAUTH_FAILED
+            1 refused bob KDC_ERR_C_PRINCIPAL_UNKNOWN
+            1 refused svc-01 KDC_ERR_C_PRINCIPAL_UNKNOWN
+            1 refused svc-02 KDC_ERR_C_PRINCIPAL_UNKNOWN
+        "#]],
+    );
+}
+
+/// tshark: `smtp.response.code == 235`, `imap.response.status`, `pop.response.indicator`, `telnet.data`.
+#[test]
+fn mail_and_telnet_logins() {
+    let ndpi = "conf/ndpi/ntop+nDPI/tests/cfgs/default/pcap";
+    let cleartext = "attack/policy-cleartext/packetrat+packethunting";
+    let login = |capture: &str, protocol, user, expected: Expect| {
+        check(capture, protocol, Kind::Login, &[user], &expected);
+    };
+    let mails = &format!("{cleartext}/SMTP-Emails-SSNs-CreditCards.pcap");
+    login(mails, Protocol::Smtp, "smtp.user", expect![[r#"
+        2 accepted dave@infosecs.cf
+    "#]]);
+    check(
+        mails,
+        Protocol::Smtp,
+        Kind::Mail,
+        &["smtp.to", "smtp.subject"],
+        &expect![[r#"
+            1 accepted sean@infosecs.cf Breach follow-up
+            1 accepted sean@infosecs.cf Order info
+        "#]],
+    );
+    login(&format!("{ndpi}/imap.pcap"), Protocol::Imap, "imap.user", expect![[r#"
+        1 accepted samir
+    "#]]);
+    login(&format!("{ndpi}/pop3.pcap"), Protocol::Pop3, "pop3.user", expect![[r#"
+        1 accepted cicciopernacchio@mail.com
+        2 accepted digitalinvestigator@networksims.com
+        1 refused digitalinvestigator@networksims.com
+    "#]]);
+    login(
+        &format!("{cleartext}/Telnet-login.pcap"),
+        Protocol::Telnet,
+        "telnet.user",
+        expect![[r#"
+            1 accepted test
+        "#]],
+    );
+}
+
+/// tshark: `rdp.rt_cookie` and `rdp.negReq.selectedProtocol`.
+#[test]
+fn rdp_connection_requests() {
+    check(
+        "attack/bruteforce-rdp/initconf+RDP-bruteforce/tests/Traces/RDP-sHost_sAccount_mPasswords.pcap",
+        Protocol::Rdp,
+        Kind::Handshake,
+        &["rdp.cookie", "rdp.protocol"],
+        &expect![[r#"
+            1 accepted - credssp
+            312 accepted hello credssp
+            3 unknown hello -
+        "#]],
+    );
+    check(
+        "conf/ndpi/ntop+nDPI/tests/cfgs/default/pcap/rdp3.pcap",
+        Protocol::Rdp,
+        Kind::Handshake,
+        &["rdp.cookie", "rdp.protocol", "rdp.client_name"],
+        &expect![[r#"
+            1 accepted Administr standard SEPTU
+        "#]],
+    );
+}

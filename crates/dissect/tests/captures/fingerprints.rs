@@ -186,38 +186,35 @@ fn fingerprints_as_ndpi() {
         |name| format!("result/{name}.out"),
         ndpi,
         &expect![[r#"
-        capwap_data.pcapng 10.1.3.68:47025 tls.ja3 ee65329706afb750866495410fce080d, here -
-        capwap_data.pcapng 10.1.3.68:47025 tls.ja4 t12d140800_c866b44c5a26_b39be8c56a14, here -
-        capwap_data.pcapng 10.1.3.68:47025 tls.ja3 ee65329706afb750866495410fce080d, here -
-        capwap_data.pcapng 10.1.3.68:47025 tls.ja4 t12d140800_c866b44c5a26_b39be8c56a14, here -
-        capwap_data.pcapng 10.1.3.68:47025 tls.ja3 ee65329706afb750866495410fce080d, here -
-        capwap_data.pcapng 10.1.3.68:47025 tls.ja4 t12d140800_c866b44c5a26_b39be8c56a14, here -
-        cloudflare-warp.pcap 10.8.0.1:45606 tls.ja4 t12d1209ht_d34a8e72043a_b39be8c56a14, here t12d1209h1_d34a8e72043a_b39be8c56a14
-        cloudflare-warp.pcap 10.8.0.1:45610 tls.ja4 t12d1209ht_d34a8e72043a_b39be8c56a14, here t12d1209h1_d34a8e72043a_b39be8c56a14
-        cloudflare-warp.pcap 10.8.0.1:51296 tls.ja4 t12d1409ht_c866b44c5a26_b39be8c56a14, here t12d1409h1_c866b44c5a26_b39be8c56a14
-        codm.pcap 10.215.173.1:45028 tls.ja4 t13d1713ht_5b57614c22b0_eca864cca44a, here t13d1713h1_5b57614c22b0_eca864cca44a
-        dns2tcp_tunnel.pcap 1.1.1.1:443 tls.ja4 t13d1910h2_9dc949149365_d811adc85aab, here t13i1910h2_9dc949149365_d811adc85aab
-        ftp-start-tls.pcap 10.220.50.76:21 tls.ja4 t12d410100_d572b635dddf_5f8d9ea464d3, here t12i410100_d572b635dddf_5f8d9ea464d3
-        imap-starttls.pcap 192.168.17.53:49640 tls.ja3 c369db2c355ad05c76f5660af3179b01, here -
-        imap-starttls.pcap 192.168.17.53:49640 tls.ja3s 0debd3853f330c574b05e0b6d882dc27, here -
-        imap-starttls.pcap 192.168.17.53:49640 tls.ja4 t12d910500_383454ac02f4_a1e935682795, here -
-        imap-starttls.pcap 192.168.17.53:49640 tls.cert_sha1 0fe8eae24887df8efef28459fed0fc1c462485f5, here -
-        psiphon3.pcap 104.18.151.190:443 tls.ja4 t12d1508h2_073e58a039a6_e70312a1ce2c, here t12i1508h2_073e58a039a6_e70312a1ce2c
-        smtps.pcapng 21.65.95.132:465 tls.ja4 t12d860600_e18388e7f3a3_4446390ac224, here t12i860600_e18388e7f3a3_4446390ac224
-        sonos.pcapng 192.168.1.29:52425 tls.ja4 t12i130700_88f5d26691c7_cdbdbcd6f742, here t12d130700_88f5d26691c7_cdbdbcd6f742
-        ssl-cert-name-mismatch.pcap 104.154.89.105:443 tls.ja4 t12d3810ht_845d1e55a368_7448b1316cd7, here t12d3810h1_845d1e55a368_7448b1316cd7
-        tls-esni-fuzzed.pcap 104.16.125.175:443 tls.ja4 t13d1813h2_29a2cd9e9f10_0d6ff543c596, here t13i1813h2_29a2cd9e9f10_0d6ff543c596
-        tls-esni-fuzzed.pcap 104.22.71.197:443 tls.ja4 t13d1813h2_29a2cd9e9f10_0d6ff543c596, here t13i1813h2_29a2cd9e9f10_0d6ff543c596
-        tls-esni-fuzzed.pcap 104.27.129.77:443 tls.ja4 t13d1813h2_29a2cd9e9f10_0d6ff543c596, here t13i1813h2_29a2cd9e9f10_0d6ff543c596
-        tls_cipher_lens.pcap 173.194.35.191:443 tls.ja4 t10d660000_1ade43d4e5bc_e3b0c44298fc, here t10i660000_1ade43d4e5bc_000000000000
-        tls_invalid_reads.pcap 10.191.139.17:58552 tls.ja3 9d5430e6dfce44459702b74d790df353, here -
-        tls_invalid_reads.pcap 10.191.139.17:58552 tls.ja4 t12d200500_6e20beb92e8e_354730cf0bf0, here -
-        tls_port_80.pcapng 132.49.141.56:80 tls.ja4 t12d550500_168bb377f8c8_a1e935682795, here t12i550500_168bb377f8c8_a1e935682795
-        tls_verylong_certificate.pcap 151.101.66.49:443 tls.ja4 t12d6707ht_2955a3196ffa_c83f907a73d3, here t12d6707h1_2955a3196ffa_c83f907a73d3
-        tls.cert_sha1: 15 of 16
-        tls.ja3: 41 of 46
-        tls.ja3s: 35 of 36
-        tls.ja4: 25 of 46
-    "#]],
+            capwap_data.pcapng 10.1.3.68:47025 tls.ja3 ee65329706afb750866495410fce080d, here -
+            capwap_data.pcapng 10.1.3.68:47025 tls.ja4 t12d140800_c866b44c5a26_b39be8c56a14, here -
+            capwap_data.pcapng 10.1.3.68:47025 tls.ja3 ee65329706afb750866495410fce080d, here -
+            capwap_data.pcapng 10.1.3.68:47025 tls.ja4 t12d140800_c866b44c5a26_b39be8c56a14, here -
+            capwap_data.pcapng 10.1.3.68:47025 tls.ja3 ee65329706afb750866495410fce080d, here -
+            capwap_data.pcapng 10.1.3.68:47025 tls.ja4 t12d140800_c866b44c5a26_b39be8c56a14, here -
+            cloudflare-warp.pcap 10.8.0.1:45606 tls.ja4 t12d1209ht_d34a8e72043a_b39be8c56a14, here t12d1209h1_d34a8e72043a_b39be8c56a14
+            cloudflare-warp.pcap 10.8.0.1:45610 tls.ja4 t12d1209ht_d34a8e72043a_b39be8c56a14, here t12d1209h1_d34a8e72043a_b39be8c56a14
+            cloudflare-warp.pcap 10.8.0.1:51296 tls.ja4 t12d1409ht_c866b44c5a26_b39be8c56a14, here t12d1409h1_c866b44c5a26_b39be8c56a14
+            codm.pcap 10.215.173.1:45028 tls.ja4 t13d1713ht_5b57614c22b0_eca864cca44a, here t13d1713h1_5b57614c22b0_eca864cca44a
+            dns2tcp_tunnel.pcap 1.1.1.1:443 tls.ja4 t13d1910h2_9dc949149365_d811adc85aab, here t13i1910h2_9dc949149365_d811adc85aab
+            ftp-start-tls.pcap 10.220.50.76:21 tls.ja4 t12d410100_d572b635dddf_5f8d9ea464d3, here t12i410100_d572b635dddf_5f8d9ea464d3
+            imap-starttls.pcap 192.168.17.53:49640 tls.ja4 t12d910500_383454ac02f4_a1e935682795, here t12i910500_383454ac02f4_a1e935682795
+            psiphon3.pcap 104.18.151.190:443 tls.ja4 t12d1508h2_073e58a039a6_e70312a1ce2c, here t12i1508h2_073e58a039a6_e70312a1ce2c
+            smtps.pcapng 21.65.95.132:465 tls.ja4 t12d860600_e18388e7f3a3_4446390ac224, here t12i860600_e18388e7f3a3_4446390ac224
+            sonos.pcapng 192.168.1.29:52425 tls.ja4 t12i130700_88f5d26691c7_cdbdbcd6f742, here t12d130700_88f5d26691c7_cdbdbcd6f742
+            ssl-cert-name-mismatch.pcap 104.154.89.105:443 tls.ja4 t12d3810ht_845d1e55a368_7448b1316cd7, here t12d3810h1_845d1e55a368_7448b1316cd7
+            tls-esni-fuzzed.pcap 104.16.125.175:443 tls.ja4 t13d1813h2_29a2cd9e9f10_0d6ff543c596, here t13i1813h2_29a2cd9e9f10_0d6ff543c596
+            tls-esni-fuzzed.pcap 104.22.71.197:443 tls.ja4 t13d1813h2_29a2cd9e9f10_0d6ff543c596, here t13i1813h2_29a2cd9e9f10_0d6ff543c596
+            tls-esni-fuzzed.pcap 104.27.129.77:443 tls.ja4 t13d1813h2_29a2cd9e9f10_0d6ff543c596, here t13i1813h2_29a2cd9e9f10_0d6ff543c596
+            tls_cipher_lens.pcap 173.194.35.191:443 tls.ja4 t10d660000_1ade43d4e5bc_e3b0c44298fc, here t10i660000_1ade43d4e5bc_000000000000
+            tls_invalid_reads.pcap 10.191.139.17:58552 tls.ja3 9d5430e6dfce44459702b74d790df353, here -
+            tls_invalid_reads.pcap 10.191.139.17:58552 tls.ja4 t12d200500_6e20beb92e8e_354730cf0bf0, here -
+            tls_port_80.pcapng 132.49.141.56:80 tls.ja4 t12d550500_168bb377f8c8_a1e935682795, here t12i550500_168bb377f8c8_a1e935682795
+            tls_verylong_certificate.pcap 151.101.66.49:443 tls.ja4 t12d6707ht_2955a3196ffa_c83f907a73d3, here t12d6707h1_2955a3196ffa_c83f907a73d3
+            tls.cert_sha1: 16 of 16
+            tls.ja3: 42 of 46
+            tls.ja3s: 36 of 36
+            tls.ja4: 25 of 46
+        "#]],
     );
 }
