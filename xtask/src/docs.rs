@@ -119,6 +119,32 @@ fn elements() -> String {
     text
 }
 
+fn config() -> String {
+    let mut text = String::from(
+        "# Configuration\n\nA TOML file given with `--config`. Every key has a default; a key Weir does not know is an error.\n\n\
+         | key | default | meaning |\n|---|---|---|\n\
+         | `inside` | guessed | inside networks, a list of prefixes |\n\
+         | `preset` | `\"balanced\"` | `\"quiet\"`: medium priority and above; `\"balanced\"`: one event per attack; \
+         `\"everything\"`: every method speaks |\n\
+         | `detect.shards` | 1 | detection workers, 1 to 16; events do not depend on it |\n",
+    );
+    let defaults = weir_meter::MeterConfig::default();
+    for key in weir::config::METER_KEYS {
+        let default = (key.get)(&defaults);
+        let _ = writeln!(
+            text,
+            "| `meter.{}` | {default} | {} ({} to {}) |",
+            key.name, key.about, key.low, key.high
+        );
+    }
+    text.push_str(
+        "\nEach method has a table `[methods.<name in lower case>]` with `enabled` (true), `off` (submethods left out), \
+         `priority`, and its parameters (see [methods](methods.md)):\n\n```toml\ninside = [\"10.0.0.0/8\"]\n\n\
+         [methods.dictattack]\nattempts_min = 30\noff = [\"HTTPProtocol\"]\npriority = \"critical\"\n```\n",
+    );
+    text
+}
+
 fn anomalies() -> String {
     let mut text = String::from(
         "# Anomalies of input\n\nCounted, never fatal; the summary names those that occurred.\n\n",

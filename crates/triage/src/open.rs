@@ -5,7 +5,7 @@ use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 use weir_model::{
-    Event, EventId, EventState, Finding, MethodMeta, NANOS_PER_S, Offender, Priority, Target, Time,
+    Event, EventId, EventState, Finding, Mac, MethodMeta, NANOS_PER_S, Offender, Priority, Target, Time,
 };
 
 use crate::evidence::Recent;
@@ -87,7 +87,7 @@ impl OpenEvent {
     /// Opens an event with its first finding.
     pub(crate) fn new(finding: Finding, priority: Priority, config: &TriageConfig, recent: &Recent) -> Self {
         let identity = Identity::of(&finding);
-        let event = Event {
+        let mut event = Event {
             id: EventId::derive(finding.detected, identity.hash(config, finding.first_flow)),
             state: EventState::Open,
             priority,
@@ -106,6 +106,7 @@ impl OpenEvent {
             evidence: recent.first(&finding.evidence),
             lead: finding.clone(),
         };
+        event.source.mac = event.source.mac.or_else(|| mac_of(&event));
         let (stored, heard) = (finding.detected, finding.detected);
         let mut open = Self {
             event,
@@ -203,6 +204,14 @@ impl OpenEvent {
         self.event.end = Some(self.event.lead.last_flow.max(self.event.last_update).min(now));
         self.event
     }
+}
+
+/// The hardware address the source's frames carry, for hosts inside: its own, or that of the router before it.
+fn mac_of(event: &Event) -> Option<Mac> {
+    event.evidence.iter().find_map(|flow| {
+        let ours = flow.initiator_inside && Some(flow.key.initiator_ip) == event.source.ip;
+        ours.then_some(flow.initiator_mac).flatten()
+    })
 }
 
 /// Does the method declare itself the same as the finding's method or submethod?

@@ -1,0 +1,9 @@
+//! The whole line from capture to events, in one test binary: golden cases, determinism, conformance, command line.
+
+mod cli;
+mod conformance;
+mod corpus;
+mod determinism;
+mod golden;
+mod run;
+mod tables;
