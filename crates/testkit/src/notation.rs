@@ -6,7 +6,7 @@
 //! x3 10.0.0.5:{40000..} <> 10.0.0.9:{1,2,3} udp 120/2 90/1 icmperr=3/3
 //! tx dns/query every 1s x9 10.0.0.5 > 10.0.0.1:53 outcome=refused dns.query=a{1..9}.example
 //! ```
-//! `<>` answered, `>` unanswered. `@30s` starts at 30 s, else where the line before ended. Ranges take one value per
+//! `<>` answered, `>` unanswered, `<` only the responder spoke (an unasked answer). `@30s` starts at 30 s, else where the line before ended. Ranges take one value per
 //! repetition, round robin. Sizes are IP bytes/packets, forward then reverse; `~30%` behind a size varies it by a
 //! repeatable pattern. Further `key=value`: dur, app, refused, accepted, icmp, icmperr, first (flags of the first
 //! packet), payload, rpayload, mac, rmac, vlan, state, phase=update, flags/reverse flags as `APRS/AS`.
@@ -221,7 +221,15 @@ fn endpoint(line: &Line<'_>, word: &str) -> (IpAddr, u16) {
     parsed.unwrap_or_else(|| line.bad(word))
 }
 
-fn key(line: &mut Line<'_>, words: &[String], nth: u32) -> (FlowKey, bool) {
+/// Which sides of a flow sent packets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spoke {
+    Initiator,
+    Responder,
+    Both,
+}
+
+fn key(line: &mut Line<'_>, words: &[String], nth: u32) -> (FlowKey, Spoke) {
     let [from, arrow, to] = words.get(..3).unwrap_or_else(|| line.bad("too short")) else {
         line.bad("too short")
     };
@@ -230,9 +238,10 @@ fn key(line: &mut Line<'_>, words: &[String], nth: u32) -> (FlowKey, bool) {
     if initiator_port == 0 {
         initiator_port = 40_000 + (nth % 20_000) as u16;
     }
-    let answered = match arrow.as_str() {
-        "<>" => true,
-        ">" => false,
+    let spoke = match arrow.as_str() {
+        "<>" => Spoke::Both,
+        ">" => Spoke::Initiator,
+        "<" => Spoke::Responder,
         other => line.bad(other),
     };
     let ethertype = if initiator_ip.is_ipv4() {
@@ -250,12 +259,13 @@ fn key(line: &mut Line<'_>, words: &[String], nth: u32) -> (FlowKey, bool) {
             ethertype,
             vlan: None,
         },
-        answered,
+        spoke,
     )
 }
 
 fn flow(line: &mut Line<'_>, words: &[String], start: Time, nth: u32) -> FlowRecord {
-    let (mut key, answered) = key(line, words, nth);
+    let (mut key, spoke) = key(line, words, nth);
+    let answered = spoke != Spoke::Initiator;
     key.proto = match words.get(3).map(String::as_str) {
         Some("tcp") => proto::TCP,
         Some("udp") => proto::UDP,
@@ -293,11 +303,18 @@ fn flow(line: &mut Line<'_>, words: &[String], start: Time, nth: u32) -> FlowRec
             flow.reverse_flags = flags(line, reverse);
         }
     }
-    finish(flow, answered)
+    finish(flow, spoke)
 }
 
-fn finish(mut flow: FlowRecord, answered: bool) -> FlowRecord {
-    if flow.forward_total.packets == 0 {
+fn finish(mut flow: FlowRecord, spoke: Spoke) -> FlowRecord {
+    let answered = spoke != Spoke::Initiator;
+    if spoke == Spoke::Responder {
+        // The sizes and flags written are of the one direction there is; the other stays empty.
+        flow.reverse_total = Some(flow.forward_total).filter(|counters| counters.packets > 0);
+        flow.reverse_flags |= flow.forward_flags;
+        flow.forward_total = Counters::default();
+        flow.forward_flags = 0;
+    } else if flow.forward_total.packets == 0 {
         flow.forward_total = Counters {
             packets: 1,
             bytes: 60,
