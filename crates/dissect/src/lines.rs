@@ -47,11 +47,6 @@ impl Lines {
         self.held = Vec::new();
         self.lost = true;
     }
-
-    /// What came of a line that has no end yet: prompts have none.
-    pub(crate) fn unfinished(&self) -> &[u8] {
-        &self.held
-    }
 }
 
 fn without_cr(line: &[u8]) -> &[u8] {
@@ -104,7 +99,7 @@ mod tests {
                 all(&mut lines, b"USER kim\r\n\nPASS x\nQU", piece),
                 ["USER kim", "", "PASS x"]
             );
-            assert_eq!(lines.unfinished(), b"QU");
+            assert_eq!(lines.held, b"QU");
         }
     }
 

@@ -219,11 +219,11 @@ impl Telnet {
     /// `host#`, `C:\>`, `[kim@pc ~]$`, or a bare `$` or `#`. A bare `%` begins Cisco's error messages.
     fn is_shell(&self) -> bool {
         let line = self.line.trim_end();
-        let named = |prompt: &&str| {
-            line.strip_suffix(*prompt)
+        let named = |prompt: &str| {
+            line.strip_suffix(prompt)
                 .is_some_and(|before| before.contains(|letter: char| letter.is_ascii_alphanumeric()))
         };
-        matches!(line, "$" | "#") || SHELL_PROMPTS.iter().any(|prompt| named(&prompt))
+        matches!(line, "$" | "#") || SHELL_PROMPTS.iter().any(|prompt| named(prompt))
     }
 
     /// The client types a letter.
@@ -378,11 +378,14 @@ mod tests {
             client("x\r\n"),
             server("\r\nThere was 1 failed login attempt since the last successful login.\r\n"),
         ];
-        check_turns::<Telnet>(&turns, &expect![[r#"
+        check_turns::<Telnet>(
+            &turns,
+            &expect![[r#"
             login accepted 3s
               telnet.user kim
             want Nothing
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Dissector for Kerberos {
     fn probe(data: &[u8], _from: Side, _ports: (u16, u16)) -> Probe {
         let message = match data {
             [AS_REQ..=TGS_REP | KRB_ERROR, ..] => data,
-            [0, 0, _, _, rest @ ..] if rest.is_empty() => return Probe::NeedMore,
+            [0, 0, _, _] => return Probe::NeedMore,
             [0, 0, _, _, rest @ ..] => rest,
             [] | [0] | [0, 0] | [0, 0, _] => return Probe::NeedMore,
             _ => return Probe::NoMatch,

@@ -61,6 +61,15 @@ fn show_capture() {
     }
 }
 
+/// Every capture there is: no dissector may panic. Slow, so not part of the usual run.
+#[test]
+#[ignore = "replays some hundred captures"]
+fn no_capture_panics() {
+    for path in replay::all() {
+        eprintln!("{}: {}", path.display(), replay::transactions(&path).len());
+    }
+}
+
 /// tshark: `smb2.cmd == 1 && smb2.flags.response == 1 && smb2.nt_status != 0xc0000016`.
 #[test]
 fn smb_on_windows_10() {
@@ -250,9 +259,14 @@ fn mail_and_telnet_logins() {
         check(capture, protocol, Kind::Login, &[user], &expected);
     };
     let mails = &format!("{cleartext}/SMTP-Emails-SSNs-CreditCards.pcap");
-    login(mails, Protocol::Smtp, "smtp.user", expect![[r#"
+    login(
+        mails,
+        Protocol::Smtp,
+        "smtp.user",
+        expect![[r#"
         2 accepted dave@infosecs.cf
-    "#]]);
+    "#]],
+    );
     check(
         mails,
         Protocol::Smtp,
@@ -263,14 +277,24 @@ fn mail_and_telnet_logins() {
             1 accepted sean@infosecs.cf Order info
         "#]],
     );
-    login(&format!("{ndpi}/imap.pcap"), Protocol::Imap, "imap.user", expect![[r#"
+    login(
+        &format!("{ndpi}/imap.pcap"),
+        Protocol::Imap,
+        "imap.user",
+        expect![[r#"
         1 accepted samir
-    "#]]);
-    login(&format!("{ndpi}/pop3.pcap"), Protocol::Pop3, "pop3.user", expect![[r#"
+    "#]],
+    );
+    login(
+        &format!("{ndpi}/pop3.pcap"),
+        Protocol::Pop3,
+        "pop3.user",
+        expect![[r#"
         1 accepted cicciopernacchio@mail.com
         2 accepted digitalinvestigator@networksims.com
         1 refused digitalinvestigator@networksims.com
-    "#]]);
+    "#]],
+    );
     login(
         &format!("{cleartext}/Telnet-login.pcap"),
         Protocol::Telnet,

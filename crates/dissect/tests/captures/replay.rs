@@ -7,10 +7,36 @@ use std::path::PathBuf;
 
 use pcap_parser::{Linktype, PcapBlockOwned, create_reader};
 use weir_dissect::{Input, Session, Side, Sink};
-use weir_model::{AnomalyCounts, FlowId, FlowKey, Time, Transaction, Transport, ethertype, proto};
+use weir_model::{Anomaly, AnomalyCounts, FlowId, FlowKey, Time, Transaction, Transport, ethertype, proto};
 
 /// Bytes ahead of a hole before the hole is taken as lost.
 const AHEAD_MAX: usize = 1 << 20;
+
+/// Folder of the captures.
+fn folder() -> PathBuf {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures");
+    std::env::var_os("WEIR_CAPTURES").map_or_else(|| PathBuf::from(beside), PathBuf::from)
+}
+
+/// Every capture file below the folder, sorted.
+pub(crate) fn all() -> Vec<PathBuf> {
+    let (mut folders, mut files) = (vec![folder()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let is_capture = path
+                .extension()
+                .is_some_and(|kind| kind == "pcap" || kind == "pcapng");
+            match path.is_dir() {
+                true => folders.push(path),
+                false if is_capture => files.push(path),
+                false => {}
+            }
+        }
+    }
+    files.sort();
+    files
+}
 
 /// The capture's path, or `None` (said on standard error) when captures are not there.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
@@ -23,9 +49,7 @@ pub(crate) fn find_folder(name: &str) -> Option<PathBuf> {
 }
 
 fn existing(name: &str) -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures");
-    let folder = std::env::var_os("WEIR_CAPTURES").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let path = folder.join(name);
+    let path = folder().join(name);
     if !path.exists() {
         eprintln!("skipped: no capture {name}");
         return None;
@@ -46,7 +70,8 @@ pub(crate) fn transactions(path: &PathBuf) -> Vec<Transaction> {
 fn frames(path: &PathBuf) -> Vec<(i64, Linktype, Vec<u8>)> {
     let file = std::fs::read(path).unwrap();
     // The whole file is one buffer: no refilling.
-    let mut reader = create_reader(file.len() + 1, std::io::Cursor::new(file)).unwrap();
+    let reader = create_reader(file.len() + 1, std::io::Cursor::new(file));
+    let Ok(mut reader) = reader else { return Vec::new() };
     let mut links = vec![Linktype::ETHERNET];
     let mut frames = Vec::new();
     loop {
@@ -129,7 +154,7 @@ impl Replay {
         let (proto, source, destination, payload) = match packet.first()? >> 4 {
             4 => {
                 let header = usize::from(packet[0] & 15) * 4;
-                let total = usize::from(be16(2)?).clamp(header, packet.len());
+                let total = usize::from(be16(2)?).max(header).min(packet.len());
                 let total = if be16(2)? == 0 { packet.len() } else { total };
                 let ip = |at: usize| Some(IpAddr::V4(Ipv4Addr::from(*packet.get(at..)?.first_chunk::<4>()?)));
                 (*packet.get(9)?, ip(12)?, ip(16)?, packet.get(header..total)?)
@@ -272,6 +297,7 @@ impl Replay {
         let time = self.time;
         for index in 0..self.sessions.len() {
             self.feed(index, Input::End { time });
+            assert_eq!(self.sessions[index].anomalies.of(Anomaly::PluginPanic), 0);
         }
         self.transactions
     }
