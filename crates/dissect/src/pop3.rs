@@ -52,10 +52,21 @@ impl Dissector for Pop3 {
 
     fn probe(data: &[u8], _from: Side, ports: (u16, u16)) -> Probe {
         const GREETING: &[u8] = b"+OK";
-        if data.starts_with(GREETING) {
-            return Probe::Match;
-        }
         let usual = ports.0 == 110 || ports.1 == 110;
+        if data.starts_with(GREETING) {
+            // Others say "+OK" too (Redis): away from the usual port the greeting must speak of POP or carry APOP's stamp.
+            let line = data
+                .split(|&byte| byte == b'\n')
+                .next()
+                .unwrap_or_default()
+                .to_ascii_lowercase();
+            let says_pop = memchr::memmem::find(&line, b"pop").is_some() || line.contains(&b'<');
+            return match (usual || says_pop, line.len() < data.len()) {
+                (true, _) => Probe::Match,
+                (false, false) => Probe::NeedMore,
+                (false, true) => Probe::NoMatch,
+            };
+        }
         let (command, _) = word(data);
         let known = [&b"USER"[..], b"APOP", b"AUTH", b"CAPA", b"STLS", b"-ERR"];
         match known.iter().any(|name| command.eq_ignore_ascii_case(name)) {
@@ -269,13 +280,24 @@ mod tests {
     }
 
     #[test]
+    fn probes() {
+        let probe = |data: &[u8], port| Pop3::probe(data, Side::Responder, (port, 40000));
+        assert_eq!(probe(b"+OK\r\n", 110), Probe::Match);
+        assert_eq!(probe(b"+OK\r\n", 6379), Probe::NoMatch);
+        assert_eq!(probe(b"+OK POP3 ready\r\n", 1110), Probe::Match);
+    }
+
+    #[test]
     fn no_verdict() {
-        check::<Pop3>("C: USER kim\nS: +OK\nC: PASS x", &expect![[r#"
+        check::<Pop3>(
+            "C: USER kim\nS: +OK\nC: PASS x",
+            &expect![[r#"
             login unknown 3s
               pop3.user kim
               pop3.auth USER
             want Nothing
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
