@@ -7,16 +7,17 @@ use weir_model::{Anomaly, Mac};
 /// A decoded packet. Lengths named `*_bytes` come from headers; slices hold what the capture kept of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
+    /// Sender on this link; inside an Ethernet pseudowire the inner one.
     pub src_mac: Option<Mac>,
     pub dst_mac: Option<Mac>,
-    /// Outer VLAN id.
+    /// Outer VLAN id; a priority tag (id 0) is none.
     pub vlan: Option<u16>,
     /// EtherType behind all tags and labels; below 1536 an LLC frame (its DSAP).
     pub ethertype: u16,
     /// Bytes of the frame on the wire.
     pub frame_bytes: u32,
     pub net: Net<'a>,
-    /// First thing that was wrong with the headers.
+    /// First thing that was wrong with the headers; a payload cut by the capture is not.
     pub anomaly: Option<Anomaly>,
 }
 
@@ -35,7 +36,7 @@ pub enum Net<'a> {
 pub struct Ip<'a> {
     pub src: IpAddr,
     pub dst: IpAddr,
-    /// Protocol behind options and extension headers.
+    /// Protocol behind options and extension headers; in a fragment, of the first header in the fragmented part.
     pub proto: u8,
     pub ttl: u8,
     /// Type of service / traffic class.
