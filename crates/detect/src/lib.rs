@@ -2,19 +2,21 @@
 //! `<family>/`: it folds records into a cell's state and judges the state by the rules it declares.
 
 mod address;
+pub mod asset;
 pub mod baseline;
 pub mod brute;
 mod cell;
 pub mod dns;
 pub mod exfil;
 mod findings;
+pub mod flood;
 mod params;
 pub mod policy;
 mod registry;
 mod runner;
+pub mod scan;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod scan;
 pub mod volume;
 
 pub use cell::{CellKey, Cells};

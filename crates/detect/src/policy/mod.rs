@@ -1,3 +1,4 @@
 //! Traffic that should not be in this network at all, whatever its purpose.
 
+pub mod l3anomaly;
 pub mod telnet;

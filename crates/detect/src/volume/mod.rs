@@ -1,3 +1,4 @@
 //! How much traffic, where amount or rate alone is the finding.
 
 pub mod hightransf;
+pub mod multicast;

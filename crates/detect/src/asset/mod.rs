@@ -1,0 +1,3 @@
+//! Which devices are there, and who claims to be whom.
+
+pub mod arpspoof;

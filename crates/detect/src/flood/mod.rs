@@ -1,0 +1,4 @@
+//! Too much of something, on purpose.
+
+pub mod dos;
+pub mod icmpanom;
