@@ -129,7 +129,8 @@ mod tests {
               arp.target_ip 10.0.0.9
               arp.gratuitous true
             odd protocol_error x1
-        "#]].assert_eq(&text(&run::<Arp>(&key(0, 0), parts)));
+        "#]]
+        .assert_eq(&text(&run::<Arp>(&key(0, 0), parts)));
         assert_eq!(Arp::probe(parts[0].1, Initiator, (0, 0)), Probe::Match);
         assert_eq!(Arp::probe(&[0; 28], Initiator, (0, 0)), Probe::NoMatch);
         check_prefixes::<Arp>(&key(0, 0), parts);

@@ -248,7 +248,9 @@ mod tests {
             &[55, 4, 1, 3, 6, 15, 255],
         ]
         .concat();
-        check(&message(1, [0; 4], &options), &expect![[r#"
+        check(
+            &message(1, [0; 4], &options),
+            &expect![[r#"
             lease unknown 0s
               dhcp.xid 258
               dhcp.client_mac 1c:75:08:04:7a:5f
@@ -257,7 +259,8 @@ mod tests {
               dhcp.hostname pc33
               dhcp.vendor_class MSFT 5.0
               dhcp.parameters 1,3,6,15
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -266,7 +269,9 @@ mod tests {
             53, 1, 5, 54, 4, 10, 0, 0, 1, 3, 4, 10, 0, 0, 1, 6, 8, 10, 0, 0, 2, 10, 0, 0, 3, 51, 4, 0, 0, 14,
             16, 255,
         ];
-        check(&message(2, [10, 0, 0, 7], &options), &expect![[r#"
+        check(
+            &message(2, [10, 0, 0, 7], &options),
+            &expect![[r#"
             lease accepted 0s
               dhcp.xid 258
               dhcp.client_mac 1c:75:08:04:7a:5f
@@ -276,18 +281,22 @@ mod tests {
               dhcp.router 10.0.0.1
               dhcp.dns 10.0.0.2 | 10.0.0.3
               dhcp.lease_s 3600
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn refused_and_cut() {
-        check(&message(2, [0; 4], &[53, 1, 6, 12, 200, b'x']), &expect![[r#"
+        check(
+            &message(2, [0; 4], &[53, 1, 6, 12, 200, b'x']),
+            &expect![[r#"
             lease refused 0s
               dhcp.xid 258
               dhcp.client_mac 1c:75:08:04:7a:5f
               dhcp.message NAK
             odd protocol_error x1
-        "#]]);
+        "#]],
+        );
         assert_eq!(Dhcp::probe(&[1; 300], Initiator, (68, 67)), Probe::NoMatch);
         let endless = message(2, [0; 4], &[12, 1, b'x'].repeat(100));
         let output = run::<Dhcp>(&udp(67), &[(Initiator, &endless)]);

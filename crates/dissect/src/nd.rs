@@ -243,7 +243,8 @@ mod tests {
               nd.router true
               nd.lifetime_s 1800
               nd.link_address 02:00:00:00:00:09
-        "#]].assert_eq(&text(&run::<Nd>(&flow(), parts)));
+        "#]]
+        .assert_eq(&text(&run::<Nd>(&flow(), parts)));
         check_prefixes::<Nd>(&flow(), parts);
         check_hostile::<Nd>(&flow(), parts);
     }

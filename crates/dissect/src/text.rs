@@ -29,16 +29,18 @@ pub fn push_hex(bytes: &[u8], text: &mut String) {
     }
 }
 
-/// Appends a decimal number, without the cost of formatting machinery.
-pub fn push_decimal(number: u16, text: &mut String) {
-    let mut started = false;
-    for unit in [10_000, 1_000, 100, 10, 1] {
-        let digit = number / unit % 10;
-        if digit != 0 || started || unit == 1 {
-            text.push(char::from(b"0123456789"[usize::from(digit)]));
-            started = true;
+/// Appends a decimal number, without the cost of formatting machinery: fingerprints are long lists of them.
+pub fn push_decimal(mut number: u16, text: &mut String) {
+    let (mut digits, mut start) = ([0; 5], 5);
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789"[usize::from(number % 10)];
+        number /= 10;
+        if number == 0 {
+            break;
         }
     }
+    text.extend(digits[start..].iter().copied().map(char::from));
 }
 
 /// Decodes base64 (RFC 4648) up to the first byte that is none of it; an incomplete byte at the end is left out.
