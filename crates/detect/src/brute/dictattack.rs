@@ -3,7 +3,7 @@
 
 use ipnet::IpNet;
 use weir_model::{
-    Clause, Facts, FlowFilter, FlowRecord, Kind, Manual, Maturity, MethodMeta, NANOS_PER_S, Outcome,
+    Clause, Facts, FlowFilter, FlowId, FlowRecord, Kind, Manual, Maturity, MethodMeta, NANOS_PER_S, Outcome,
     Priority, Protocol, Quantity, Reads, Rule, Scope, SubmethodMeta, Target, Technique, Time, Transaction,
     proto,
 };
@@ -40,6 +40,8 @@ const IDLE_S: u32 = 600;
 const SPRAY: u8 = 16;
 /// Targets listed for a spraying source; more are only counted.
 const LISTED_MAX: usize = 32;
+/// Sessions remembered to count each once; guessing tools keep up to 16 open at a time.
+const RECENT_MAX: usize = 16;
 
 /// Dictionary attack.
 pub struct DictionaryAttack;
@@ -55,6 +57,7 @@ pub struct State {
     /// A log-in was accepted after enough tries to make an attack.
     success: bool,
     flows: u32,
+    recent: Vec<FlowId>,
     first: Time,
     last_start: Time,
     last: Time,
@@ -86,14 +89,30 @@ impl State {
         }
     }
 
-    fn outcome(&self) -> String {
-        match (self.refused, self.unjudged, self.accepted) {
-            (_, 0, 0) => "all refused".to_owned(),
-            (_, 0, accepted) if self.success => format!("all refused but {accepted}, the guess succeeded"),
-            (_, 0, accepted) => format!("all refused but {accepted}"),
-            (0, _, _) => "verdicts not visible, sessions alike".to_owned(),
-            (refused, _, _) => format!("{refused} refused, the other verdicts not visible"),
+    /// Counts the session of a try once, also when several sessions take turns.
+    fn session(&mut self, flow: FlowId) {
+        if !self.recent.contains(&flow) {
+            self.flows += 1;
+            if self.recent.len() >= RECENT_MAX {
+                self.recent.remove(0);
+            }
+            self.recent.push(flow);
         }
+    }
+
+    fn outcome(&self) -> String {
+        let mut text = match (self.refused, self.unjudged) {
+            (_, 0) if self.accepted == 0 => "all refused".to_owned(),
+            (refused, 0) => format!("{refused} refused"),
+            (0, _) => "verdicts not visible, sessions alike".to_owned(),
+            (refused, _) => format!("{refused} refused, the other verdicts not visible"),
+        };
+        match self.accepted {
+            0 => {}
+            accepted if self.success => text += &format!(", then {accepted} accepted: the guess succeeded"),
+            accepted => text += &format!(", {accepted} accepted"),
+        }
+        text
     }
 }
 
@@ -207,7 +226,8 @@ impl Method for DictionaryAttack {
 
     fn cells_of_flow(params: &Params, flow: &FlowRecord, cells: &mut Cells) {
         let Some(at) = service::of_flow(flow) else { return };
-        if (flow.logins.any() || is_try(at, flow)) && !ignored(params, &flow.key) {
+        // A session that only ever succeeded is no try, whatever else the source is doing.
+        if (flow.logins.refused > 0 || is_try(at, flow)) && !ignored(params, &flow.key) {
             cells.add(CellKey::service(&flow.key).role(at));
         }
     }
@@ -232,12 +252,12 @@ impl Method for DictionaryAttack {
     }
 
     fn on_flow(_: &Params, state: &mut State, _: &CellKey, flow: &FlowRecord) {
-        state.flows += 1;
         let both = flow.forward_total.bytes + flow.reverse_total_or_zero().bytes;
         state.bytes.add(both as f64);
         // A flow with verdicts was counted by its transactions, before it ended.
         if !flow.logins.any() {
             state.attempt(flow.flow_start, flow.end);
+            state.session(flow.id);
             state.unjudged += 1;
         }
     }
@@ -247,6 +267,7 @@ impl Method for DictionaryAttack {
         let tries = transaction.number("ssh.attempts").unwrap_or(1).clamp(1, 64) as u32;
         if transaction.outcome == Outcome::Refused {
             state.attempt(transaction.start, transaction.end);
+            state.session(transaction.flow);
             state.refused += tries;
             if state.spray && state.targets.add(transaction.key.responder_ip) {
                 let target = Target::service(transaction.key.responder_ip, transaction.key.responder_port);
@@ -327,12 +348,11 @@ fn facts(params: &Params, state: &State, cell: &CellKey) -> Facts {
 
 fn complete(state: &State, cell: &CellKey, verdict: Verdict<'_>) {
     let pauses = i64::from(state.attempts().saturating_sub(1).max(1));
-    let milliseconds = |nanos: i64| Quantity::Count((nanos / 1_000_000).max(0) as u64);
+    let milliseconds = |nanos: i64| Quantity::Count(((nanos + 500_000) / 1_000_000).max(0) as u64);
     let (listed, count) = match cell.peer {
         Some(peer) => (vec![Target::service(peer, cell.port)], 1),
         None => (state.listed.clone(), state.targets.count()),
     };
-    let flows = if state.spray { state.refused } else { state.flows };
     let mut ports: Vec<u64> = listed
         .iter()
         .filter_map(|target| target.port)
@@ -343,7 +363,7 @@ fn complete(state: &State, cell: &CellKey, verdict: Verdict<'_>) {
     verdict
         .targets(listed, count)
         .span(state.first, state.last)
-        .detail("FlowCount", Quantity::Count(flows.max(1).into()))
+        .detail("FlowCount", Quantity::Count(state.flows.into()))
         .detail("PortList", Quantity::Counts(ports))
         .detail("DurationMs", milliseconds(state.last.since(state.first)))
         .detail(

@@ -15,11 +15,12 @@ fn every_service_has_its_submethod() {
     assert_eq!(DictionaryAttack::META.submethods.len(), SERVICES.len());
 }
 
-/// The shipped incident: every try is one session with one refused set-up.
+/// The shipped incident: every try is one session with one refused set-up, beside a session of ordinary work.
 #[test]
 fn samba_reports_once() {
     check::<DictionaryAttack>(
-        "@0s tx smb/login every 117ms x195 10.0.0.5 <> 10.0.0.9:445 outcome=refused dur=40ms
+        "@0s 10.0.0.5 <> 10.0.0.9:445 tcp APRSF 44000/89 206000/165 accepted=1 dur=5s
+         @0s tx smb/login every 117ms x195 10.0.0.5 <> 10.0.0.9:445 outcome=refused dur=40ms
          @0s every 117ms x195 10.0.0.5 <> 10.0.0.9:445 tcp APRSF 981~2%/5 828/6 refused=1 dur=50ms",
         expect![[r#"
             DICTATTACK.SambaProtocol 100 % after 2 s, 2 findings, 1 targets: 195 Samba log-ins in 22.7 s from 10.0.0.5 to 10.0.0.9:445, all refused
@@ -57,7 +58,7 @@ fn a_guess_that_succeeds() {
         "tx imap/login every 1s x40 198.51.100.7 <> 10.0.0.9:143 outcome=refused
          tx imap/login 198.51.100.7 <> 10.0.0.9:143 outcome=accepted dur=1s",
         expect![[r#"
-            DICTATTACK.IMAPProtocol 90 % after 19 s, 2 findings, 1 targets: 40 IMAP log-ins in 41 s from 198.51.100.7 to 10.0.0.9:143, all refused but 1, the guess succeeded
+            DICTATTACK.IMAPProtocol 90 % after 19 s, 2 findings, 1 targets: 40 IMAP log-ins in 41 s from 198.51.100.7 to 10.0.0.9:143, 40 refused, then 1 accepted: the guess succeeded
               refused >= attempts_min; silent at refused 20; src ip 198.51.100.7 and dst ip 10.0.0.9 and proto tcp and dst port 143
         "#]],
     );
