@@ -63,7 +63,7 @@ impl Method for HighTransfers {
             techniques: &[],
         }],
         priority: Priority::Medium,
-        maturity: Maturity::Stable,
+        maturity: Maturity::Preview,
         scope: Scope::Initiator,
         reads: Reads::ALL_FLOWS,
         needs: &[],
