@@ -31,7 +31,7 @@ crate::params! {
     changes_min: u32 = 3, 1..=1000;
     /// Answers nobody asked for that make a single change suspicious: poisoning must be repeated, a takeover is told once.
     unasked_min: u32 = 3, 1..=1000;
-    /// Distinct hosts that ask for an address before it counts as a gateway.
+    /// Distinct hosts that ask for an address before it counts as a gateway; two suffice for .1 and .254.
     gateway_askers_min: u32 = 5, 1..=10_000;
     /// Addresses one hardware address claims within `takeover_silence_s`.
     addresses_min: u32 = 2, 2..=1000;
@@ -229,7 +229,7 @@ fn judge_address(params: &Params, state: &State, cell: &CellKey, out: &mut Findi
         return;
     };
     let nd = cell.role == ND_ADDRESS;
-    let gateway = address.askers.count() >= u64::from(params.gateway_askers_min);
+    let gateway = address.is_gateway(cell.host, params.gateway_askers_min.into());
     let submethod = match (nd, gateway) {
         (true, _) => "NeighbourAdvert",
         (false, true) => "Gateway",

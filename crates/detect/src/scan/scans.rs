@@ -17,9 +17,9 @@ use shape::Shape;
 
 /// Seconds between looks at the windows of all cells.
 const TICK_S: u32 = 60;
-/// Silence after which a scan is over, in window lengths: a little more than one, so that the last figures are reported
-/// before they go.
-const OVER_WINDOWS: f64 = 1.2;
+/// Silence after which a reported scan is over, seconds: longer than the interval between reports of one event, so that
+/// its last figures are told before they go.
+const OVER_S: f64 = 360.0;
 
 crate::params! {
     /// Window in which probes are counted, seconds. Longer finds slower scans and remembers more unlucky clients.
@@ -136,7 +136,7 @@ impl Method for Scans {
         let over = |probes: &Probes, window_s: f64| {
             probes
                 .span()
-                .is_some_and(|(_, last)| now.secs_since(last) > OVER_WINDOWS * window_s)
+                .is_some_and(|(_, last)| now.secs_since(last) > window_s.max(OVER_S))
         };
         if over(&state.recent, window_s(params, shape)) {
             state.recent = Probes::default();
@@ -182,8 +182,12 @@ fn window_s(params: &Params, shape: Shape) -> f64 {
 /// Begins new windows where the old ones are full; a window with a scan in it goes on until the source falls silent.
 fn renew(params: &Params, state: &mut State, shape: Shape, start: Time) {
     if let Some((first, last)) = state.recent.span() {
-        let from = if state.scanning { last } else { first };
-        if start.secs_since(from) > window_s(params, shape) {
+        let over = if state.scanning {
+            start.secs_since(last) > window_s(params, shape).max(OVER_S)
+        } else {
+            start.secs_since(first) > window_s(params, shape)
+        };
+        if over {
             state.recent = Probes::default();
             (state.scanning, state.odd_kinds) = (false, 0);
         }
@@ -265,9 +269,9 @@ fn report(
     let Some((first, last)) = probes.span() else {
         return;
     };
-    // A finished scan is told once more at its end, not every five minutes of the day.
-    let stale = out.now().secs_since(last) > OVER_WINDOWS * window_s(params, shape);
-    if !out.due(submethod) || stale && !out.closing() {
+    // The day's counters stay after a slow scan has ended; they are not told again every five minutes.
+    let ended = submethod == "SlowScan" && out.now().secs_since(last) > OVER_S && !out.closing();
+    if ended || !out.due(submethod) {
         return;
     }
     let Some(verdict) = out.judge(submethod, facts(params, probes, odd_kinds)) else {

@@ -13,8 +13,12 @@ const LISTED_MAX: usize = 16;
 /// Own questions remembered, to recognise an answer pushed right behind.
 const QUESTIONS_MAX: usize = 4;
 /// An answer this soon after an own question to the same host is pushed: whoever was just asked has learned the asker's
-/// address from the question (RFC 826) and has no reason to ask back. Seconds.
-const PUSHED_S: f64 = 1.0;
+/// address from the question (RFC 826) and needs some time before it checks it by asking back. Seconds.
+const PUSHED_S: f64 = 0.1;
+/// Last octets that gateways have by custom.
+const GATEWAY_OCTETS: [u8; 2] = [1, 254];
+/// Hosts that ask for such an address before custom is believed.
+const GATEWAY_ASKERS_MIN: u64 = 2;
 /// Bins of the announcement rate, seconds; six make a minute.
 const RATE_BIN_S: i64 = 10;
 
@@ -55,6 +59,13 @@ impl Address {
             .skip(1)
             .max_by_key(|holder| holder.unasked)
             .copied()
+    }
+
+    /// Is it a gateway's address? Many ask for it, or some do and its number is customary.
+    pub(super) fn is_gateway(&self, ip: IpAddr, askers_min: u64) -> bool {
+        let customary = matches!(ip, IpAddr::V4(ip) if GATEWAY_OCTETS.contains(&ip.octets()[3]));
+        let askers = self.askers.count();
+        askers >= askers_min || customary && askers >= GATEWAY_ASKERS_MIN
     }
 
     /// Somebody asks for the address.

@@ -101,6 +101,18 @@ fn several_addresses_pushed() {
 }
 
 #[test]
+fn asked_back_after_a_while_is_not_pushed() {
+    // A host with a second address asks the gateway, which checks it half a second later by a question of its own.
+    let text = [
+        arp("request", OWNER, "10.0.0.40", "10.0.0.2"),
+        "@600ms ".to_owned() + &arp("request", "02:00:00:00:00:02", "10.0.0.2", "10.0.0.40"),
+        "@600ms ".to_owned() + &arp("reply", OWNER, "10.0.0.40", "10.0.0.2"),
+        "@8s ".to_owned() + &arp("request", OWNER, "10.0.0.42", "10.0.0.2"),
+    ];
+    check::<ArpSpoof>(&text.concat(), expect![[""]]);
+}
+
+#[test]
 fn moves_and_virtual_routers_are_harmless() {
     let mut turns = Vec::new();
     // A router with two addresses, asked and answering; a new lease after long silence; a failover with announcements.

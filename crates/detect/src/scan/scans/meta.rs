@@ -164,7 +164,8 @@ pub(super) const META: MethodMeta = MethodMeta {
     scope: Scope::Initiator,
     reads: Reads::ENDED_FLOWS,
     needs: &[Need::BothDirections, Need::Unsampled],
-    same_as: &["ICMPANOM.ICMPScan"],
+    // ICMPANOM names SCANS.PingSweep: it suffices that one of the two does.
+    same_as: &[],
     manual: Manual {
         what: "A source that looks for hosts or open services: many hosts on one port (horizontal), many ports of one host (vertical), or both (chaotic). It is the usual first step after a break-in, and of worms.",
         basis: "Each shape of probe is counted apart, by distinct host, port and pair that failed (silence, RST, ICMP unreachable) in a window that begins with the first failure. The share of failures is taken for the busiest port and host alone, so that a scanner which also browses is seen. Only the side that began the flow counts, by its own first packet; UDP probes are at most 3 packets; multicast, broadcast, traceroute ports and QUIC first packets do not count. A window scan differs from an ACK scan only in what the scanner reads, so both are TCPACK. Type follows Zeek: at most 5 ports horizontal, at most 5 hosts vertical, else chaotic.",

@@ -164,7 +164,18 @@ fn arp() {
         # A router asks for the hosts it has traffic for, and a DHCP server probes what it offers.
         @0s every 10ms x60 10.0.0.1 <> 10.0.0.{10..69} arp 28/1 28/1\n@0s every 10s x60 10.0.0.2 > 10.0.0.{10..69} arp 28/1",
         expect![[r#"
-            SCANS.ARP 50 % after 0 s, 1 findings, 50 targets: ARP scan: 10.0.0.5 asked for 50 addresses nobody has in 490 ms, 0 answered
+            SCANS.ARP 50 % after 0 s, 2 findings, 50 targets: ARP scan: 10.0.0.5 asked for 50 addresses nobody has in 490 ms, 0 answered
+              hosts >= arp_hosts_min and failed >= arp_failed_min; silent at hosts 50, failed 0.5; src ip 10.0.0.5 and ethertype 0x0806
+        "#]],
+    );
+}
+
+#[test]
+fn a_long_arp_scan_tells_its_last_figures() {
+    check::<Scans>(
+        "every 1s x250 10.0.0.5 > 10.0.1.{1..250} arp 28/1\n@20min 10.0.0.7 > 10.0.0.8 arp 28/1",
+        expect![[r#"
+            SCANS.ARP 100 % after 49 s, 2 findings, 252 targets: ARP scan: 10.0.0.5 asked for 249 addresses nobody has in 4.15 min, 0 answered
               hosts >= arp_hosts_min and failed >= arp_failed_min; silent at hosts 50, failed 0.5; src ip 10.0.0.5 and ethertype 0x0806
         "#]],
     );
