@@ -18,6 +18,7 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
         ("dissectors.md", dissectors()),
         ("elements.md", elements()),
         ("anomalies.md", anomalies()),
+        ("config.md", config()),
     ];
     let mut stale = Vec::new();
     for (name, text) in pages {

@@ -210,7 +210,7 @@ impl Method for DnsAnomaly {
         scope: Scope::Initiator,
         reads: Reads::ALL_FLOWS,
         needs: &[],
-        same_as: &["DNSTUNNEL"],
+        same_as: &[],
         manual: Manual {
             what: "DNS that goes another way than it should: by TCP in bulk, or to another resolver. Malware that \
                    changes the resolver sends every name to its owner.",

@@ -134,7 +134,7 @@ impl Method for DnsQuery {
             ..Reads::ENDED_FLOWS
         },
         needs: &[],
-        same_as: &["DNSTUNNEL", "DGA"],
+        same_as: &[],
         manual: Manual {
             what: "A station asks far more names than its equals: malware that looks for its masters, a tunnel, a \
                    scanner of names, or a broken program.",

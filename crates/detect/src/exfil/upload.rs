@@ -90,7 +90,7 @@ impl Method for Upload {
         scope: Scope::Pair,
         reads: Reads::ALL_FLOWS,
         needs: &[],
-        same_as: &["WEBSHARE"],
+        same_as: &[],
         manual: Manual {
             what: "Much data leaves from one inside host to one outside host. It matters when nobody planned it.",
             basis: "Bytes each way are added up per pair over a day, from running and ended flows that the inside host \

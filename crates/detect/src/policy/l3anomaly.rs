@@ -93,7 +93,7 @@ impl Method for L3Anomaly {
         same_as: &[],
         manual: Manual {
             what: "Packets with addresses that no correct configuration produces: a sign of forged senders, of attacks on old network stacks, or of a wrong route.",
-            basis: "Addresses alone. IPSpoof needs the inside networks to be configured, because a guess would make every unknown network a forger. Multicast, link-local, unspecified and loopback addresses are left out of IPSpoof; loopback is left out of SameIPs.",
+            basis: "Addresses alone. IPSpoof needs the inside networks to be configured, because a guess would make every unknown network a forger. Multicast, link-local, unspecified and loopback addresses are left out of IPSpoof; SameIPs leaves out loopback and conversations of a host with itself, in which both ports speak.",
             bias: "IPSpoof stays off without configured inside networks. Fewer packets than packets_min are taken for strays.",
             false_positives: "Transit traffic at a provider's edge; inside networks missing in the configuration; captures with anonymised addresses.",
             response: "Find the port of the switch by the hardware address. Filter forged senders where they enter (RFC 2827, RFC 3704).",
@@ -112,7 +112,9 @@ impl Method for L3Anomaly {
             return;
         }
         if key.initiator_ip == key.responder_ip {
-            if !key.initiator_ip.is_loopback() && !key.initiator_ip.is_unspecified() {
+            // A host that talks to its own address does so over its loopback, both ways; a LAND packet gets no answer.
+            let own_talk = key.initiator_ip.is_loopback() || flow.answered();
+            if !own_talk && !key.initiator_ip.is_unspecified() {
                 cells.add(CellKey::initiator(key).role(2));
             }
             return;
@@ -239,7 +241,7 @@ mod tests {
     #[test]
     fn same_ips() {
         check::<L3Anomaly>(
-            "x10 10.0.0.9:139 > 10.0.0.9:139 tcp S\nx9 10.0.0.8:139 > 10.0.0.8:139 tcp S\nx50 127.0.0.1 <> 127.0.0.1:80 tcp SAF\nx50 ::1 <> [::1]:80 tcp SAF",
+            "x10 10.0.0.9:139 > 10.0.0.9:139 tcp S\nx9 10.0.0.8:139 > 10.0.0.8:139 tcp S\nx50 127.0.0.1 <> 127.0.0.1:80 tcp SAF\nx50 ::1 <> [::1]:80 tcp SAF\nx50 10.0.0.7 <> 10.0.0.7:80 tcp SAF",
             expect![[r#"
                 L3ANOMALY.SameIPs 100 % after 0 s, 2 findings, 1 targets: 10 packets in 0 s name 10.0.0.9 both as sender and as receiver
                   packets >= packets_min; silent at packets 10; src ip 10.0.0.9

@@ -79,7 +79,7 @@ impl Method for Telnet {
         scope: Scope::Initiator,
         reads: Reads::ENDED_FLOWS,
         needs: &[],
-        same_as: &["CLEARTEXT.Credentials"],
+        same_as: &[],
         manual: Manual {
             what: "Somebody uses telnet: names, passwords and all that is typed pass in the clear, and worms live on \
                    it.",

@@ -89,7 +89,7 @@ pub(super) const META: MethodMeta = MethodMeta {
     scope: Scope::Responder,
     reads: Reads::ALL_FLOWS,
     needs: &[Need::BothDirections, Need::Unsampled],
-    same_as: &["REFLECTDOS", "SRVNA"],
+    same_as: &[],
     manual: Manual {
         what: "A host is sent so much, or so many openings, that it cannot serve its users. The victim is the source of the event; the attackers, often forged, are its targets.",
         basis: "Per victim and 5 min: received per sent packets against mean and sigma of the host's own past hour; flows nobody answered per 10 s and their distinct senders; bytes of answers that were never asked for, from ports of amplifying services or in fragments; TCP tries the initiator never completes and that were not refused, with packets per try (systems repeat a SYN, floods do not).",

@@ -123,7 +123,7 @@ pub(super) const META: MethodMeta = MethodMeta {
     scope: Scope::Initiator,
     reads: Reads::ALL_FLOWS,
     needs: &[Need::BothDirections],
-    same_as: &["SCANS.PingSweep", "TUNNEL.Icmp"],
+    same_as: &["SCANS.PingSweep"],
     manual: Manual {
         what: "ICMP used for more than telling whether a host is there: sweeps before an attack, floods, Smurf amplification, tunnels, and bursts of error messages, which show that a host knocks at doors that do not exist.",
         basis: "Sweeps: distinct hosts asked and the share that stays silent. Floods: requests a minute between two hosts. Smurf: requests to broadcast and replies nobody asked for. Tunnels: honest echo gives one reply a request with the same payload; a tunnel gives more, or others, or many large ones. Errors: destination unreachable messages per 5 min against the mean of up to a day before, for the host that is told and for the network. x.y.z.255 counts as broadcast.",
