@@ -7,6 +7,8 @@ use weir_model::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sliding<const BINS: usize> {
     sums: [u64; BINS],
+    /// Sum of `sums`, kept because methods ask for it at every record.
+    total: u64,
     /// Index of the newest interval (see [`Time::bin`]).
     newest: i64,
 }
@@ -15,6 +17,7 @@ impl<const BINS: usize> Default for Sliding<BINS> {
     fn default() -> Self {
         Self {
             sums: [0; BINS],
+            total: 0,
             newest: i64::MIN,
         }
     }
@@ -24,10 +27,12 @@ impl<const BINS: usize> Sliding<BINS> {
     /// Adds a value that belongs to the moment `at`. What is older than the window is left out.
     pub fn add(&mut self, at: Time, bin_s: i64, value: u64) {
         self.advance(at, bin_s);
+        // A lying exporter must not overflow the sum.
+        let value = value.min(u64::MAX - self.total);
         let bin = at.bin(bin_s);
         if self.newest.saturating_sub(bin) < BINS as i64 {
-            let sum = &mut self.sums[Self::slot(bin)];
-            *sum = sum.saturating_add(value);
+            self.sums[Self::slot(bin)] += value;
+            self.total += value;
         }
     }
 
@@ -38,18 +43,18 @@ impl<const BINS: usize> Sliding<BINS> {
             return;
         }
         if bin.saturating_sub(self.newest) >= BINS as i64 {
-            self.sums = [0; BINS];
+            (self.sums, self.total) = ([0; BINS], 0);
         } else {
             for passed in self.newest + 1..=bin {
-                self.sums[Self::slot(passed)] = 0;
+                self.total -= std::mem::take(&mut self.sums[Self::slot(passed)]);
             }
         }
         self.newest = bin;
     }
 
     /// The sum over the window.
-    pub fn sum(&self) -> u64 {
-        self.sums.iter().fold(0, |all, sum| all.saturating_add(*sum))
+    pub const fn sum(&self) -> u64 {
+        self.total
     }
 
     fn slot(bin: i64) -> usize {
