@@ -372,10 +372,14 @@ mod tests {
         let text = "every 2s x9 10.0.0.5 <> 10.0.0.1:53 udp 60/1 120/1
              every 2s x9 10.0.0.5 <> 203.0.113.53:53 udp 60/1 120/1
              every 2s x9 10.0.0.1 <> 203.0.113.53:53 udp 60/1 120/1";
-        check_with::<DnsAnomaly>(r#"{"dns_servers": ["10.0.0.1/32"]}"#, text, expect![[r#"
+        check_with::<DnsAnomaly>(
+            r#"{"dns_servers": ["10.0.0.1/32"]}"#,
+            text,
+            expect![[r#"
             DNSANOMALY.ForbiddenServer 100 % after 18 s, 2 findings, 1 targets: 10.0.0.5 asked 203.0.113.53:53, not among the allowed resolvers (9 flows in 16 s)
               flows >= forbidden_flows_min; silent at flows 1; src ip 10.0.0.5 and dst ip 203.0.113.53 and dst port 53
-        "#]]);
+        "#]],
+        );
         // Without a list nothing is forbidden.
         check::<DnsAnomaly>(text, expect![[""]]);
     }
@@ -386,10 +390,14 @@ mod tests {
         let learn = r#"{"learn_cycles": 24}"#;
         let habit = "every 60s x180 10.0.0.5 <> 10.0.0.1:53 udp 60/1 120/1\n";
         let change = "every 1s x10 10.0.0.5 <> 203.0.113.53:53 udp 60/1 120/1";
-        check_with::<DnsAnomaly>(learn, &format!("{habit}{change}"), expect![[r#"
+        check_with::<DnsAnomaly>(
+            learn,
+            &format!("{habit}{change}"),
+            expect![[r#"
             DNSANOMALY.UnusualServer 50 % after 10809 s, 2 findings, 1 targets: 10.0.0.5 asked 203.0.113.53:53 (10 flows in 9 s), resolvers it hardly ever used before
               flows >= unusual_flows_min and share < minimal_ratio and learned_cycles >= learn_cycles; silent at flows 10, share 0.05, learned_cycles 24; src ip 10.0.0.5 and dst ip 203.0.113.53 and dst port 53
-        "#]]);
+        "#]],
+        );
         let less = "every 1s x9 10.0.0.5 <> 203.0.113.53:53 udp 60/1 120/1";
         check_with::<DnsAnomaly>(learn, &format!("{habit}{less}"), expect![[""]]);
         // Still learning.
