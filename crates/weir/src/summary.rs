@@ -55,6 +55,8 @@ pub struct Summary {
     census: Census,
     blind: Vec<String>,
     broken: Vec<&'static str>,
+    /// Cells forgotten because a method's table was full, by method.
+    forgotten: BTreeMap<&'static str, u64>,
 }
 
 impl Summary {
@@ -82,6 +84,7 @@ impl Summary {
             census: Census::default(),
             blind: blind.collect(),
             broken: Vec::new(),
+            forgotten: BTreeMap::new(),
         }
     }
 
@@ -98,6 +101,9 @@ impl Summary {
         for stats in shards {
             for (instance, stats) in instances.iter().zip(stats) {
                 self.anomalies.add(Anomaly::CellEvicted, stats.evictions);
+                if stats.evictions > 0 {
+                    *self.forgotten.entry(instance.meta.code).or_default() += stats.evictions;
+                }
                 if stats.panicked {
                     self.anomalies.count(Anomaly::PluginPanic);
                     self.broken.push(instance.meta.code);
@@ -151,6 +157,17 @@ impl Summary {
             .collect();
         if !seen.is_empty() {
             lines.push(format!("anomalies: {}", seen.join(", ")));
+        }
+        if !self.forgotten.is_empty() {
+            let forgotten: Vec<String> = self
+                .forgotten
+                .iter()
+                .map(|(code, cells)| format!("{code} {}", Quantity::Count(*cells)))
+                .collect();
+            lines.push(format!(
+                "tables were full, longest silent entries forgotten: {}",
+                forgotten.join(", ")
+            ));
         }
         if !self.broken.is_empty() {
             lines.push(format!(
