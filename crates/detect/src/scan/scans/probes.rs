@@ -112,6 +112,10 @@ impl Probes {
     /// Counts a probe.
     pub(super) fn add(&mut self, host: IpAddr, port: u16, fate: Fate, (start, end): (Time, Time)) {
         if fate == Fate::Answered {
+            // The window begins with the first failure; before it answers say nothing, and most hosts never fail.
+            if self.span.is_none() {
+                return;
+            }
             self.answered.add((host, port));
             self.by_port.answer(port, host);
             self.by_host.answer(host, port);
