@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
     use crate::Side::{Initiator, Responder};
-    use crate::testing::{check_hostile, check_prefixes, key, run, text};
+    use crate::testing::{check_datagrams, key, run, text};
 
     fn frame(op: u8, sender: u8, target: u8) -> Vec<u8> {
         let mut frame = [ETHERNET_IPV4.as_slice(), &[0, op]].concat();
@@ -133,7 +133,6 @@ mod tests {
         .assert_eq(&text(&run::<Arp>(&key(0, 0), parts)));
         assert_eq!(Arp::probe(parts[0].1, Initiator, (0, 0)), Probe::Match);
         assert_eq!(Arp::probe(&[0; 28], Initiator, (0, 0)), Probe::NoMatch);
-        check_prefixes::<Arp>(&key(0, 0), parts);
-        check_hostile::<Arp>(&key(0, 0), parts);
+        check_datagrams::<Arp>(&key(0, 0), parts);
     }
 }

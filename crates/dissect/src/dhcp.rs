@@ -220,7 +220,7 @@ mod tests {
 
     use super::*;
     use crate::Side::{Initiator, Responder};
-    use crate::testing::{check_hostile, check_prefixes, run, text, udp};
+    use crate::testing::{check_datagrams, run, text, udp};
 
     fn message(op: u8, yours: [u8; 4], options: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; COOKIE_AT];
@@ -234,8 +234,7 @@ mod tests {
     fn check(data: &[u8], expected: &Expect) {
         expected.assert_eq(&text(&run::<Dhcp>(&udp(67), &[(Initiator, data)])));
         assert_eq!(Dhcp::probe(data, Initiator, (68, 67)), Probe::Match);
-        check_prefixes::<Dhcp>(&udp(67), &[(Initiator, data), (Responder, data)]);
-        check_hostile::<Dhcp>(&udp(67), &[(Initiator, data), (Responder, data)]);
+        check_datagrams::<Dhcp>(&udp(67), &[(Initiator, data), (Responder, data)]);
     }
 
     #[test]

@@ -283,7 +283,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::dialogue::{check, render, turns};
+    use crate::testing::{check, render, turns};
 
     #[test]
     fn logins() {
@@ -331,11 +331,14 @@ mod tests {
 
     #[test]
     fn no_verdict() {
-        check::<Imap>("C: a LOGIN kim x", &expect![[r#"
+        check::<Imap>(
+            "C: a LOGIN kim x",
+            &expect![[r#"
             login unknown 1s
               imap.user kim
               imap.auth LOGIN
             want Nothing
-        "#]]);
+        "#]],
+        );
     }
 }

@@ -3,14 +3,12 @@
 
 pub mod arp;
 pub mod dhcp;
-#[cfg(test)]
-mod dialogue;
 pub mod dns;
 mod fields;
 pub mod ftp;
+pub mod http;
 pub mod imap;
 pub mod kerberos;
-pub mod http;
 mod le;
 mod lines;
 pub mod nd;
@@ -24,12 +22,12 @@ mod session;
 pub mod smb;
 pub mod smtp;
 pub mod ssh;
+pub mod telnet;
 #[cfg(test)]
 mod testing;
-pub mod telnet;
 pub mod text;
-pub mod vnc;
 pub mod tls;
+pub mod vnc;
 
 pub use registry::{Entry, REGISTRY, entry};
 pub use session::Session;

@@ -194,7 +194,7 @@ mod tests {
 
     use super::*;
     use crate::Side::{Initiator, Responder};
-    use crate::testing::{Part, check_hostile, check_prefixes, key, run, text};
+    use crate::testing::{Part, check_datagrams, key, run, text};
 
     const TARGET: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
 
@@ -245,8 +245,7 @@ mod tests {
               nd.link_address 02:00:00:00:00:09
         "#]]
         .assert_eq(&text(&run::<Nd>(&flow(), parts)));
-        check_prefixes::<Nd>(&flow(), parts);
-        check_hostile::<Nd>(&flow(), parts);
+        check_datagrams::<Nd>(&flow(), parts);
     }
 
     #[test]

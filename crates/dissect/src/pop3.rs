@@ -234,7 +234,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::dialogue::{check, render, turns};
+    use crate::testing::{check, render, turns};
 
     #[test]
     fn logins() {

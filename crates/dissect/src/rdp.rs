@@ -278,7 +278,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::dialogue::{check_turns, client, server};
+    use crate::testing::{check_turns, client, server};
 
     fn x224(code: u8, variable: &[u8]) -> Vec<u8> {
         let len = (VARIABLE + variable.len()) as u8;
@@ -294,13 +294,16 @@ mod tests {
             )),
             server(x224(X224_CONFIRM, b"\x02\x1f\x08\0\x02\0\0\0")),
         ];
-        check_turns::<Rdp>(&turns, &expect![[r#"
+        check_turns::<Rdp>(
+            &turns,
+            &expect![[r#"
             handshake accepted 1s
               rdp.cookie kim
               rdp.protocols tls | credssp
               rdp.protocol credssp
             want HandOver(Tls)
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -309,12 +312,15 @@ mod tests {
             client(x224(X224_REQUEST, b"\x01\0\x08\0\0\0\0\0")),
             server(x224(X224_CONFIRM, b"\x03\0\x08\0\x05\0\0\0")),
         ];
-        check_turns::<Rdp>(&turns, &expect![[r#"
+        check_turns::<Rdp>(
+            &turns,
+            &expect![[r#"
             handshake refused 1s
               rdp.protocols standard
               rdp.failure HYBRID_REQUIRED_BY_SERVER
             want Nothing
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -331,13 +337,16 @@ mod tests {
             server(x224(X224_CONFIRM, b"")),
             client(settings),
         ];
-        check_turns::<Rdp>(&turns, &expect![[r#"
+        check_turns::<Rdp>(
+            &turns,
+            &expect![[r#"
             handshake accepted 2s
               rdp.protocol standard
               rdp.client_name PC33
               rdp.client_build 2600
             want Nothing
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

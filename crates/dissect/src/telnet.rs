@@ -313,7 +313,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::dialogue::{check_turns, client, server};
+    use crate::testing::{check_turns, client, server};
 
     #[test]
     fn refused_twice_then_in() {
@@ -409,6 +409,6 @@ mod tests {
     #[test]
     fn long_sessions_are_left() {
         let turns = [server("login: "), server(vec![b'x'; 70_000])];
-        assert_eq!(crate::dialogue::render::<Telnet>(&turns), "want Nothing\n");
+        assert_eq!(crate::testing::render::<Telnet>(&turns), "want Nothing\n");
     }
 }

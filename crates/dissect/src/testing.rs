@@ -1,9 +1,10 @@
-//! What the tests of dissectors share: feed bytes, read transactions as text, cut the input in every way.
+//! What the tests of dissectors share: a dialogue or turns of bytes in, transactions as text out.
 //! The checks hold the contract of [`Dissector`]: no panic on any bytes, and the same result however a stream is cut.
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
+use expect_test::Expect;
 use proptest::test_runner::{Config, TestRunner};
 use weir_model::{AnomalyCounts, FlowId, FlowKey, Protocol, Time, Transaction, Value, ethertype, proto};
 
@@ -11,6 +12,42 @@ use crate::{Dissector, Input, Side, Sink, Want};
 
 /// What one side sends at once.
 pub(crate) type Part<'a> = (Side, &'a [u8]);
+
+/// What one side sends at once, built by the test.
+pub(crate) type Turn = (Side, Vec<u8>);
+
+/// A client's turn.
+pub(crate) fn client(bytes: impl Into<Vec<u8>>) -> Turn {
+    (Side::Initiator, bytes.into())
+}
+
+/// A server's turn.
+pub(crate) fn server(bytes: impl Into<Vec<u8>>) -> Turn {
+    (Side::Responder, bytes.into())
+}
+
+/// Turns of a text dialogue of `C: ` and `S: ` lines; each ends with CR LF on the wire.
+pub(crate) fn turns(dialogue: &str) -> Vec<Turn> {
+    let lines = dialogue
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| !line.is_empty());
+    lines
+        .map(|line| {
+            let (who, said) = line.split_at(3.min(line.len()));
+            let said = format!("{said}\r\n");
+            if who == "C: " { client(said) } else { server(said) }
+        })
+        .collect()
+}
+
+/// The turns as parts.
+pub(crate) fn parts(turns: &[Turn]) -> Vec<Part<'_>> {
+    turns
+        .iter()
+        .map(|(side, bytes)| (*side, bytes.as_slice()))
+        .collect()
+}
 
 /// A flow from 10.0.0.5:40000 to 10.0.0.9.
 pub(crate) fn key(proto: u8, port: u16) -> FlowKey {
@@ -107,8 +144,49 @@ fn show(value: &Value) -> String {
     }
 }
 
+/// What a dissector makes of the turns, on a TCP flow to its first port; ends with what it wants, when not more.
+pub(crate) fn render<D: Dissector>(turns: &[Turn]) -> String {
+    render_parts::<D>(&tcp(D::META.ports[0]), &parts(turns))
+}
+
+fn render_parts<D: Dissector>(key: &FlowKey, parts: &[Part<'_>]) -> String {
+    let output = run::<D>(key, parts);
+    let mut shown = text(&output);
+    if let Some(want) = output.want.filter(|want| *want != Want::More) {
+        writeln!(shown, "want {want:?}").unwrap();
+    }
+    shown
+}
+
+/// Checks what a text dialogue gives, on a TCP flow to the dissector's first port, and holds the contract.
+#[track_caller]
+pub(crate) fn check<D: Dissector>(dialogue: &str, expected: &Expect) {
+    check_turns::<D>(&turns(dialogue), expected);
+}
+
+/// As [`check`], of turns of bytes.
+#[track_caller]
+pub(crate) fn check_turns<D: Dissector>(turns: &[Turn], expected: &Expect) {
+    expected.assert_eq(&render::<D>(turns));
+    check_stream::<D>(&tcp(D::META.ports[0]), &parts(turns));
+}
+
+/// The contract on a TCP stream: however cut, the same transactions; however damaged, no panic.
+#[track_caller]
+pub(crate) fn check_stream<D: Dissector>(key: &FlowKey, parts: &[Part<'_>]) {
+    check_segments::<D>(key, parts);
+    check_datagrams::<D>(key, parts);
+}
+
+/// The contract on datagrams or frames: however damaged, no panic, and only declared fields.
+#[track_caller]
+pub(crate) fn check_datagrams<D: Dissector>(key: &FlowKey, parts: &[Part<'_>]) {
+    check_prefixes::<D>(key, parts);
+    check_hostile::<D>(key, parts);
+}
+
 /// Every prefix of every part, with and without what follows: nothing may panic, every field must be declared.
-pub(crate) fn check_prefixes<D: Dissector>(key: &FlowKey, parts: &[Part<'_>]) {
+fn check_prefixes<D: Dissector>(key: &FlowKey, parts: &[Part<'_>]) {
     for (index, &(from, data)) in parts.iter().enumerate() {
         for end in 0..data.len() {
             let mut cut = parts.to_vec();
@@ -121,7 +199,7 @@ pub(crate) fn check_prefixes<D: Dissector>(key: &FlowKey, parts: &[Part<'_>]) {
 }
 
 /// However each part is cut into segments, the transactions are the same.
-pub(crate) fn check_segments<D: Dissector>(key: &FlowKey, parts: &[Part<'_>]) {
+fn check_segments<D: Dissector>(key: &FlowKey, parts: &[Part<'_>]) {
     let whole = run::<D>(key, parts);
     for size in [1, 2, 3, 5, 7, 11, 64, 200] {
         let mut inputs = Vec::new();

@@ -247,7 +247,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::dialogue::{Turn, check_turns, client, server};
+    use crate::testing::{Turn, check_turns, client, server};
 
     fn opening(version: &str) -> Vec<Turn> {
         vec![server("RFB 003.008\n"), client(format!("RFB {version}\n"))]
@@ -263,12 +263,15 @@ mod tests {
             client([8; 16]),
             server([0, 0, 0, 1]),
         ]);
-        check_turns::<Vnc>(&turns, &expect![[r#"
+        check_turns::<Vnc>(
+            &turns,
+            &expect![[r#"
             login refused 1s
               vnc.version 003.008
               vnc.security vnc
             want Nothing
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -279,23 +282,29 @@ mod tests {
             client([8; 16]),
         ]);
         turns.push(server([0; 4]));
-        check_turns::<Vnc>(&turns, &expect![[r#"
+        check_turns::<Vnc>(
+            &turns,
+            &expect![[r#"
             login accepted 1s
               vnc.version 003.003
               vnc.security vnc
             want Nothing
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn vendor_security_has_no_verdict() {
         let mut turns = opening("003.889");
         turns.extend([server([1, 30]), client([30])]);
-        check_turns::<Vnc>(&turns, &expect![[r#"
+        check_turns::<Vnc>(
+            &turns,
+            &expect![[r#"
             login unknown 1s
               vnc.version 003.889
               vnc.security apple-dh
             want Nothing
-        "#]]);
+        "#]],
+        );
     }
 }

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::Side::{Initiator, Responder};
-use crate::testing::{Part, check_hostile, check_prefixes, check_segments, run, tcp, text, udp};
+use crate::testing::{Part, check_datagrams, check_stream, run, tcp, text, udp};
 
 /// Head of a message: id, flags, counts.
 fn head(id: u16, flags: u16, counts: [u16; 4]) -> Vec<u8> {
@@ -213,9 +213,7 @@ fn over_tcp_however_cut() {
     let output = run::<Dns>(&tcp(53), parts);
     assert_eq!(output.transactions.len(), 2);
     assert_eq!(output.transactions[0].text("dns.query"), Some("b.example"));
-    check_segments::<Dns>(&tcp(53), parts);
-    check_prefixes::<Dns>(&tcp(53), parts);
-    check_hostile::<Dns>(&tcp(53), parts);
+    check_stream::<Dns>(&tcp(53), parts);
 }
 
 #[test]
@@ -296,6 +294,5 @@ fn hostile_datagrams() {
     let asked = query(7, "www.example.org", 1);
     let answered = answer(7, 0x8580, "www.example.org", 1, &[(5, 300, b"\x03cdn\xc0\x10")]);
     let parts: &[Part<'_>] = &[(Initiator, &asked), (Responder, &answered)];
-    check_prefixes::<Dns>(&udp(53), parts);
-    check_hostile::<Dns>(&udp(53), parts);
+    check_datagrams::<Dns>(&udp(53), parts);
 }

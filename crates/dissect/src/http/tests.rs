@@ -4,24 +4,13 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::Side::{Initiator, Responder};
-use crate::testing::{Part, check_hostile, check_prefixes, check_segments, feed, inputs, run, tcp, text};
+use crate::testing::{Part, Turn, check_turns, feed, inputs, run, tcp};
 
-/// Checks the output, and that it is the same however the input is cut, and that no damage does harm.
+/// Checks the output of what both sides say, and the contract of a stream.
 #[track_caller]
-fn check(parts: &[(Side, &str)], expected: &Expect) {
-    let parts: Vec<Part<'_>> = parts
-        .iter()
-        .map(|&(from, said)| (from, said.as_bytes()))
-        .collect();
-    let output = run::<Http>(&tcp(80), &parts);
-    let want = output
-        .want
-        .map(|want| format!("want {want:?}\n"))
-        .unwrap_or_default();
-    expected.assert_eq(&(text(&output) + &want));
-    check_segments::<Http>(&tcp(80), &parts);
-    check_prefixes::<Http>(&tcp(80), &parts);
-    check_hostile::<Http>(&tcp(80), &parts);
+fn check(said: &[(Side, &str)], expected: &Expect) {
+    let turns: Vec<Turn> = said.iter().map(|&(from, said)| (from, said.into())).collect();
+    check_turns::<Http>(&turns, expected);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use expect_test::expect;
 
 use super::*;
-use crate::dialogue::{Turn, check_turns, client, parts, server};
 use crate::testing;
+use crate::testing::{Turn, check_turns, client, parts, server};
 
 fn der(tag: u8, parts: &[Vec<u8>]) -> Vec<u8> {
     let body = parts.concat();
@@ -110,7 +110,9 @@ fn logins() {
         server(record(error(24))),
         client(record(request(AS_REQ, "eve", 5, true))),
     ];
-    check_turns::<Kerberos>(&turns, &expect![[r#"
+    check_turns::<Kerberos>(
+        &turns,
+        &expect![[r#"
         ticket unknown 1s
           krb.request AS
           krb.client kim
@@ -153,7 +155,8 @@ fn logins() {
           krb.preauth true
           krb.ciphers aes256-cts-hmac-sha1-96 | rc4-hmac
         want Nothing
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -164,7 +167,9 @@ fn tickets() {
         client(record(request(TGS_REQ, "kim", 4, false))),
         server(record(reply(TGS_REP))),
     ];
-    check_turns::<Kerberos>(&turns, &expect![[r#"
+    check_turns::<Kerberos>(
+        &turns,
+        &expect![[r#"
         ticket accepted 1s
           krb.request AS
           krb.client kim
@@ -188,7 +193,8 @@ fn tickets() {
           krb.ciphers aes256-cts-hmac-sha1-96 | rc4-hmac
           krb.cipher rc4-hmac
         want Nothing
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -220,7 +226,7 @@ fn datagrams_sent_again() {
           krb.error_name KDC_ERR_C_PRINCIPAL_UNKNOWN
     "#]]
     .assert_eq(&testing::text(&output));
-    testing::check_hostile::<Kerberos>(&testing::udp(88), &parts(&turns));
+    testing::check_datagrams::<Kerberos>(&testing::udp(88), &parts(&turns));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use expect_test::expect;
 
 use super::*;
-use crate::dialogue::{Turn, check_turns, client, server};
 use crate::ntlmssp::sample_authenticate;
 use crate::testing;
+use crate::testing::{Turn, check_turns, client, server};
 
 const PENDING: u32 = 0x103;
 const MORE: u32 = 0xc000_0016;
@@ -193,7 +193,7 @@ fn shares_and_files() {
         client(framed(&smb2(17, 10, 0, false, &rename))),
         server(framed(&smb2(17, 10, 0, true, &[2, 0]))),
     ];
-    let text = crate::dialogue::render::<Smb>(&turns);
+    let text = crate::testing::render::<Smb>(&turns);
     expect![[r#"
         access accepted 1s
           smb.share \\dc\admin$
@@ -227,9 +227,8 @@ fn shares_and_files() {
         want Nothing
     "#]]
     .assert_eq(&text);
-    let parts = crate::dialogue::parts(&turns);
-    testing::check_segments::<Smb>(&testing::tcp(445), &parts);
-    testing::check_hostile::<Smb>(&testing::tcp(445), &parts);
+    let parts = crate::testing::parts(&turns);
+    testing::check_stream::<Smb>(&testing::tcp(445), &parts);
 }
 
 #[test]
@@ -343,7 +342,7 @@ fn tables_are_bounded() {
             turns.push(server(framed(&create_response(id, 1, id as u8))));
         }
     }
-    let text = crate::dialogue::render::<Smb>(&turns);
+    let text = crate::testing::render::<Smb>(&turns);
     let odd = text
         .lines()
         .rfind(|line| line.starts_with("odd"))

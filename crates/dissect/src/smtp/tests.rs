@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::*;
-use crate::dialogue::{check, render, turns};
+use crate::testing::{check, render, turns};
 
 #[test]
 fn login_and_mail() {

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::*;
-use crate::dialogue::{Turn, check_turns, client, render, server};
+use crate::testing::{Turn, check_turns, client, render, server};
 
 fn packet(payload: &[u8]) -> Vec<u8> {
     let padding = 8;
@@ -64,7 +64,9 @@ fn refused() {
     for _ in 0..3 {
         turns.extend([client(sealed(96)), server(sealed(48))]);
     }
-    check_turns::<Ssh>(&turns, &expect![[r#"
+    check_turns::<Ssh>(
+        &turns,
+        &expect![[r#"
         handshake unknown 6s
           ssh.client SSH-2.0-libssh_0.10
           ssh.server SSH-2.0-OpenSSH_9.6
@@ -79,7 +81,8 @@ fn refused() {
           ssh.client SSH-2.0-libssh_0.10
           ssh.attempts 3
         want Nothing
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -124,17 +127,23 @@ fn sides_turned_round() {
 #[test]
 fn old_version_and_nonsense() {
     let old = [server("SSH-1.5-Cisco-1.25\n"), client("SSH-1.5-PuTTY\n")];
-    check_turns::<Ssh>(&old, &expect![[r#"
+    check_turns::<Ssh>(
+        &old,
+        &expect![[r#"
         handshake unknown 1s
           ssh.client SSH-1.5-PuTTY
           ssh.server SSH-1.5-Cisco-1.25
         want Nothing
-    "#]]);
+    "#]],
+    );
     let nonsense = [client("SSH-2.0-x\r\n"), client([0xff; 20])];
-    check_turns::<Ssh>(&nonsense, &expect![[r#"
+    check_turns::<Ssh>(
+        &nonsense,
+        &expect![[r#"
         handshake unknown 1s
           ssh.client SSH-2.0-x
         odd protocol_error x1
         want Nothing
-    "#]]);
+    "#]],
+    );
 }

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::*;
 use crate::Side::{Initiator, Responder};
-use crate::testing::{Part, check_hostile, check_prefixes, check_segments, feed, inputs, run, tcp, text};
+use crate::testing::{Part, check_stream, feed, inputs, run, tcp, text};
 
 fn words(words: &[u16]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
@@ -103,9 +103,7 @@ fn tls13_stops_at_the_clients_finished() {
           tls.established true
     "#]]
     .assert_eq(&text(&output));
-    check_segments::<Tls>(&tcp(443), parts);
-    check_prefixes::<Tls>(&tcp(443), parts);
-    check_hostile::<Tls>(&tcp(443), parts);
+    check_stream::<Tls>(&tcp(443), parts);
 }
 
 #[test]
@@ -155,9 +153,7 @@ fn tls12_messages_share_and_span_records() {
         odd protocol_error x1
     "#]]
     .assert_eq(&text(&run::<Tls>(&tcp(443), parts)));
-    check_segments::<Tls>(&tcp(443), parts);
-    check_prefixes::<Tls>(&tcp(443), parts);
-    check_hostile::<Tls>(&tcp(443), parts);
+    check_stream::<Tls>(&tcp(443), parts);
 }
 
 #[test]
