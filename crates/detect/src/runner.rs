@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use weir_model::{Batch, Finding, Item, MethodMeta, NANOS_PER_S, Need, Time};
 
-use crate::cell::{CellTable, PARTITIONS, Record};
+use crate::cell::{PARTITIONS, Record};
 use crate::registry::Make;
+use crate::table::{Cell, CellTable, Gone};
 use crate::{CellKey, Cells, Findings, Method};
 
 /// Cells one instance keeps over all shards. With a few hundred bytes a cell this bounds a method to tens of MiB; past
@@ -126,13 +127,24 @@ impl<M: Method> Typed<M> {
 
     fn fold(&mut self, seq: u64, record: Record<'_>, key: CellKey, out: &mut Vec<Emission>) {
         let partition = key.partition();
-        let breaks = self.tables[partition]
-            .get(&key)
-            .is_some_and(|cell| M::breaks(&self.params, &cell.state, record.start()));
-        if breaks && let Some(cell) = self.tables[partition].reset(&key) {
+        let Self {
+            params, tables, now, ..
+        } = self;
+        let breaks = |state: &M::State| M::breaks(params, state, record.start());
+        let (at, gone) = tables[partition].touch(key, *now, breaks);
+        if let Some(gone) = gone {
+            let cell = match gone {
+                Gone::Broken(cell) => cell,
+                Gone::Evicted(cell) => {
+                    self.stats.evictions += 1;
+                    cell
+                }
+            };
             self.close(seq, partition, cell, out);
         }
-        let (cell, evicted) = self.tables[partition].touch(key, self.now);
+        let Some(cell) = self.tables[partition].cell(at) else {
+            return;
+        };
         match record {
             Record::Flow(flow) => M::on_flow(&self.params, &mut cell.state, &key, flow),
             Record::Transaction(transaction) => {
@@ -153,19 +165,9 @@ impl<M: Method> Typed<M> {
         self.stats.folds += 1;
         self.stats.judgements += 1;
         self.send(seq, partition, out);
-        if let Some(cell) = evicted {
-            self.stats.evictions += 1;
-            self.close(seq, partition, cell, out);
-        }
     }
 
-    fn close(
-        &mut self,
-        seq: u64,
-        partition: usize,
-        mut cell: crate::cell::Cell<M::State>,
-        out: &mut Vec<Emission>,
-    ) {
+    fn close(&mut self, seq: u64, partition: usize, mut cell: Cell<M::State>, out: &mut Vec<Emission>) {
         let mut findings = Findings {
             meta: const { &M::META },
             instance: self.name,
