@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 
-use weir_model::{Anomaly, Kind, Outcome, Protocol, Time, Transport};
+use weir_model::{Kind, Outcome, Protocol, Time, Transport};
 
 use crate::fields::fields;
-use crate::lines::{Lines, reply, word};
-use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text};
+use crate::lines::{self, Lines, is_one_of, reply, word};
+use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text, waiting};
 
 fields! {
     SERVER = text("ftp.server", "Server greeting");
@@ -59,22 +59,13 @@ impl Dissector for Ftp {
     };
 
     fn probe(data: &[u8], _from: Side, ports: (u16, u16)) -> Probe {
-        let usual = ports.0 == 21 || ports.1 == 21;
-        let line = data.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let whole = line.len() < data.len();
-        if reply(line).is_some_and(|(code, _)| matches!(code, 120 | 220 | 230 | 331 | 421 | 530)) {
-            let says_ftp = memchr::memmem::find(&line.to_ascii_lowercase(), b"ftp").is_some();
-            return match (says_ftp || usual, whole) {
-                (true, true) => Probe::Match,
-                (_, false) => Probe::NeedMore,
-                (false, true) => Probe::NoMatch,
-            };
+        let usual = Self::META.is_usual(ports);
+        let (line, whole) = lines::first(data);
+        if let Some((120 | 220 | 230 | 331 | 421 | 530, _)) = reply(line) {
+            return lines::probe_greeting(line, whole, b"ftp", usual);
         }
         let (command, rest) = word(line);
-        let opens = [&b"USER"[..], b"AUTH", b"FEAT", b"PASS"]
-            .iter()
-            .any(|known| command.eq_ignore_ascii_case(known));
-        match opens {
+        match is_one_of(command, &[b"USER", b"AUTH", b"FEAT", b"PASS"]) {
             // POP3 begins with USER too: away from the usual port its replies decide.
             true if whole && usual && (!rest.is_empty() || command.eq_ignore_ascii_case(b"FEAT")) => {
                 Probe::Match
@@ -88,20 +79,7 @@ impl Dissector for Ftp {
         match input {
             Input::Bytes { from, time, mut data } => {
                 while let Some(line) = self.lines[from as usize].next(&mut data) {
-                    let code = reply(&line).filter(|_| self.server.is_none_or(|server| server == from));
-                    let want = match code {
-                        Some((code, more)) => {
-                            self.server = Some(from);
-                            if more {
-                                Want::More
-                            } else {
-                                self.reply(code, &line, time, sink)
-                            }
-                        }
-                        // Text of a reply of several lines, else a command.
-                        None if self.server == Some(from) => Want::More,
-                        None => self.command(&line, time, sink),
-                    };
+                    let want = self.line(from, &line, time, sink);
                     if want != Want::More {
                         return want;
                     }
@@ -130,16 +108,29 @@ impl Dissector for Ftp {
 }
 
 impl Ftp {
-    fn command(&mut self, line: &[u8], time: Time, sink: &mut Sink<'_>) -> Want {
+    fn line(&mut self, from: Side, line: &[u8], time: Time, sink: &mut Sink<'_>) -> Want {
+        let by_client = self.server.is_some_and(|server| server != from);
+        match reply(line).filter(|_| !by_client) {
+            Some((code, more)) => {
+                self.server = Some(from);
+                if more {
+                    return Want::More;
+                }
+                return self.reply(code, line, time, sink);
+            }
+            // Text of a reply of several lines.
+            None if self.server == Some(from) => {}
+            None => self.command(line, time, sink),
+        }
+        Want::More
+    }
+
+    fn command(&mut self, line: &[u8], time: Time, sink: &mut Sink<'_>) {
         let (command, rest) = word(line);
         let is = |name: &str| command.eq_ignore_ascii_case(name.as_bytes());
         if command.is_empty() || command.len() > 8 || !command.iter().all(u8::is_ascii_alphabetic) {
             // Telnet codes in front of ABOR, or no command at all.
-            return Want::More;
-        }
-        if self.waiting.len() == WAITING_MAX {
-            sink.odd(Anomaly::ProtocolLimit);
-            self.waiting.pop_front();
+            return;
         }
         let action = match FILE_COMMANDS.iter().find(|name| is(name)) {
             Some(name) => Action::File(name, text::bounded(rest)),
@@ -148,8 +139,7 @@ impl Ftp {
             None if is("AUTH") => Action::AuthTls,
             None => Action::Other,
         };
-        self.waiting.push_back((time, action));
-        Want::More
+        waiting::push(&mut self.waiting, (time, action), WAITING_MAX, sink);
     }
 
     fn reply(&mut self, code: u16, line: &[u8], time: Time, sink: &mut Sink<'_>) -> Want {

@@ -3,12 +3,12 @@
 
 use std::collections::VecDeque;
 
-use weir_model::{Anomaly, Kind, Outcome, Protocol, Time, Transport};
+use weir_model::{Kind, Outcome, Protocol, Time, Transport};
 
 use crate::fields::fields;
-use crate::lines::{Lines, word};
+use crate::lines::{Lines, is_one_of, word};
 use crate::sasl::Sasl;
-use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text};
+use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text, waiting};
 
 fields! {
     USER = text("imap.user", "User");
@@ -74,9 +74,8 @@ impl Dissector for Imap {
         }
         let (_, rest) = word(data);
         let (command, _) = word(rest);
-        let known = [&b"LOGIN"[..], b"CAPABILITY", b"AUTHENTICATE", b"STARTTLS"];
-        let usual = ports.0 == 143 || ports.1 == 143;
-        match known.iter().any(|name| command.eq_ignore_ascii_case(name)) {
+        let usual = Self::META.is_usual(ports);
+        match is_one_of(command, &[b"LOGIN", b"CAPABILITY", b"AUTHENTICATE", b"STARTTLS"]) {
             true if usual => Probe::Match,
             _ if usual && data.len() < TAG_MAX && data.is_ascii() => Probe::NeedMore,
             _ => Probe::NoMatch,
@@ -153,28 +152,21 @@ impl Imap {
     }
 
     fn client_line(&mut self, line: &[u8], time: Time, sink: &mut Sink<'_>) {
-        match (std::mem::take(&mut self.next), self.waiting.back_mut()) {
-            (
-                Next::UserLiteral(len),
-                Some(Waiting {
-                    what: What::Login(sasl),
-                    ..
-                }),
-            ) => {
+        let sasl = match self.waiting.back_mut() {
+            Some(Waiting {
+                what: What::Login(sasl),
+                ..
+            }) => Some(sasl),
+            _ => None,
+        };
+        match (std::mem::take(&mut self.next), sasl) {
+            (Next::UserLiteral(len), Some(sasl)) => {
                 sasl.user = Some(text::bounded(&line[..line.len().min(len)]));
-                self.next = if literal(line).is_some() {
-                    Next::Password
-                } else {
-                    Next::Command
-                };
+                if literal(line).is_some() {
+                    self.next = Next::Password;
+                }
             }
-            (
-                Next::Response,
-                Some(Waiting {
-                    what: What::Login(sasl),
-                    ..
-                }),
-            ) => {
+            (Next::Response, Some(sasl)) => {
                 sasl.response(line);
                 self.next = Next::Response;
             }
@@ -209,15 +201,12 @@ impl Imap {
         if tag.is_empty() || tag.len() > TAG_MAX {
             return;
         }
-        if self.waiting.len() == WAITING_MAX {
-            sink.odd(Anomaly::ProtocolLimit);
-            self.waiting.pop_front();
-        }
-        self.waiting.push_back(Waiting {
+        let waiting = Waiting {
             tag: tag.into(),
             start: time,
             what,
-        });
+        };
+        waiting::push(&mut self.waiting, waiting, WAITING_MAX, sink);
     }
 }
 
@@ -226,10 +215,7 @@ fn send(waiting: Waiting, outcome: Outcome, reply: Option<&[u8]>, time: Time, si
     let mut login = sink.begin(Protocol::Imap, Kind::Login, waiting.start);
     login.end = time;
     login.outcome = outcome;
-    if let Some(user) = sasl.user {
-        login.set_text(&USER, user);
-    }
-    login.set_text(&AUTH, sasl.mechanism);
+    sasl.set(&mut login, &USER, &AUTH);
     if let Some(reply) = reply {
         login.set_text(&REPLY, text::bounded(reply));
     }
@@ -237,10 +223,7 @@ fn send(waiting: Waiting, outcome: Outcome, reply: Option<&[u8]>, time: Time, si
 }
 
 fn is_status(rest: &[u8]) -> bool {
-    let (status, _) = word(rest);
-    [&b"OK"[..], b"NO", b"BAD"]
-        .iter()
-        .any(|name| status.eq_ignore_ascii_case(name))
+    is_one_of(word(rest).0, &[b"OK", b"NO", b"BAD"])
 }
 
 fn blames_server(said: &[u8]) -> bool {

@@ -28,6 +28,7 @@ mod testing;
 pub mod text;
 pub mod tls;
 pub mod vnc;
+mod waiting;
 
 pub use registry::{Entry, REGISTRY, entry};
 pub use session::Session;
@@ -95,6 +96,13 @@ pub struct DissectorMeta {
     pub about: &'static str,
     /// Fields of its transactions: columns, filter words, labels.
     pub fields: &'static [&'static Field],
+}
+
+impl DissectorMeta {
+    /// Is one of these a usual service port?
+    pub fn is_usual(&self, ports: (u16, u16)) -> bool {
+        self.ports.contains(&ports.0) || self.ports.contains(&ports.1)
+    }
 }
 
 /// One application protocol. The value is the state of one flow.

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::Probe;
+
 /// Kept of one line: SMTP allows 1000 bytes (RFC 5321 4.5.3.1.6), SASL answers are longer in places.
 pub(crate) const LINE_MAX: usize = 4096;
 
@@ -60,6 +62,29 @@ pub(crate) fn word(line: &[u8]) -> (&[u8], &[u8]) {
         .position(u8::is_ascii_whitespace)
         .unwrap_or(line.len());
     (&line[..end], line[end..].trim_ascii())
+}
+
+/// The first line of what a side says, and whether its end is there.
+pub(crate) fn first(data: &[u8]) -> (&[u8], bool) {
+    match memchr::memchr(b'\n', data) {
+        Some(end) => (&data[..end], true),
+        None => (data, false),
+    }
+}
+
+/// Is the word one of these, whatever its case?
+pub(crate) fn is_one_of(word: &[u8], known: &[&[u8]]) -> bool {
+    known.iter().any(|name| word.eq_ignore_ascii_case(name))
+}
+
+/// Judges a greeting of FTP or SMTP: it counts when its end is there, and when it or the port names the protocol.
+pub(crate) fn probe_greeting(line: &[u8], whole: bool, name: &[u8], usual: bool) -> Probe {
+    let named = usual || memchr::memmem::find(&line.to_ascii_lowercase(), name).is_some();
+    match (whole, named) {
+        (true, true) => Probe::Match,
+        (true, false) => Probe::NoMatch,
+        (false, _) => Probe::NeedMore,
+    }
 }
 
 /// A reply of FTP or SMTP: its code, and whether more lines of it follow (`250-`).

@@ -3,12 +3,12 @@
 
 use std::collections::VecDeque;
 
-use weir_model::{Anomaly, Kind, Outcome, Protocol, Time, Transport};
+use weir_model::{Kind, Outcome, Protocol, Time, Transport};
 
 use crate::fields::fields;
-use crate::lines::{Lines, word};
+use crate::lines::{self, Lines, is_one_of, word};
 use crate::sasl::Sasl;
-use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text};
+use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text, waiting};
 
 fields! {
     USER = text("pop3.user", "User");
@@ -52,24 +52,20 @@ impl Dissector for Pop3 {
 
     fn probe(data: &[u8], _from: Side, ports: (u16, u16)) -> Probe {
         const GREETING: &[u8] = b"+OK";
-        let usual = ports.0 == 110 || ports.1 == 110;
+        let usual = Self::META.is_usual(ports);
         if data.starts_with(GREETING) {
             // Others say "+OK" too (Redis): away from the usual port the greeting must speak of POP or carry APOP's stamp.
-            let line = data
-                .split(|&byte| byte == b'\n')
-                .next()
-                .unwrap_or_default()
-                .to_ascii_lowercase();
-            let says_pop = memchr::memmem::find(&line, b"pop").is_some() || line.contains(&b'<');
-            return match (usual || says_pop, line.len() < data.len()) {
+            let (line, whole) = lines::first(data);
+            let says_pop =
+                memchr::memmem::find(&line.to_ascii_lowercase(), b"pop").is_some() || line.contains(&b'<');
+            return match (usual || says_pop, whole) {
                 (true, _) => Probe::Match,
                 (false, false) => Probe::NeedMore,
                 (false, true) => Probe::NoMatch,
             };
         }
         let (command, _) = word(data);
-        let known = [&b"USER"[..], b"APOP", b"AUTH", b"CAPA", b"STLS", b"-ERR"];
-        match known.iter().any(|name| command.eq_ignore_ascii_case(name)) {
+        match is_one_of(command, &[b"USER", b"APOP", b"AUTH", b"CAPA", b"STLS", b"-ERR"]) {
             true if usual => Probe::Match,
             _ if GREETING.starts_with(data) || (usual && data.len() < 5) => Probe::NeedMore,
             _ => Probe::NoMatch,
@@ -118,13 +114,9 @@ impl Pop3 {
         let (first, rest) = word(line);
         let by_client = self.server.is_some_and(|server| server != from);
         match first {
-            b"+OK" if !by_client => {
+            b"+OK" | b"-ERR" if !by_client => {
                 self.server = Some(from);
-                self.reply(true, rest, time, sink)
-            }
-            b"-ERR" if !by_client => {
-                self.server = Some(from);
-                self.reply(false, rest, time, sink)
+                self.reply(first == b"+OK", rest, time, sink)
             }
             b"+" if !by_client => {
                 self.challenged = true;
@@ -166,11 +158,7 @@ impl Pop3 {
         } else {
             Action::Other
         };
-        if self.waiting.len() == WAITING_MAX {
-            sink.odd(Anomaly::ProtocolLimit);
-            self.waiting.pop_front();
-        }
-        self.waiting.push_back(action);
+        waiting::push(&mut self.waiting, action, WAITING_MAX, sink);
     }
 
     fn reply(&mut self, ok: bool, said: &[u8], time: Time, sink: &mut Sink<'_>) -> Want {
@@ -212,10 +200,7 @@ fn send(start: Time, sasl: Sasl, outcome: Outcome, said: Option<&[u8]>, time: Ti
     let mut login = sink.begin(Protocol::Pop3, Kind::Login, start);
     login.end = time;
     login.outcome = outcome;
-    if let Some(user) = sasl.user {
-        login.set_text(&USER, user);
-    }
-    login.set_text(&AUTH, sasl.mechanism);
+    sasl.set(&mut login, &USER, &AUTH);
     if let Some(said) = said.filter(|said| !said.is_empty()) {
         login.set_text(&REPLY, text::bounded(said));
     }

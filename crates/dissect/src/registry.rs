@@ -1,4 +1,5 @@
-//! The list of dissectors. A new protocol is one line here; nothing else finds it.
+//! The list of dissectors. A new protocol is one line here; nothing else finds it, so that the order of probes is
+//! written down and can be argued about.
 
 use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want};
 

@@ -1,6 +1,8 @@
 //! User names in SASL exchanges of mail protocols (RFC 4954, 5034, 9051): LOGIN, PLAIN, CRAM-MD5, NTLM, XOAUTH2.
 //! Passwords and tokens are passed over: only the user's part is ever copied.
 
+use weir_model::{Field, Transaction};
+
 use crate::{ntlmssp, text};
 
 /// Longest base64 text decoded: an NTLM message with long names.
@@ -12,8 +14,8 @@ const MECHANISM_MAX: usize = 20;
 #[derive(Debug, Default)]
 pub(crate) struct Sasl {
     /// Mechanism in upper case.
-    pub mechanism: Box<str>,
-    pub user: Option<Box<str>>,
+    pub(crate) mechanism: Box<str>,
+    pub(crate) user: Option<Box<str>>,
 }
 
 impl Sasl {
@@ -33,9 +35,17 @@ impl Sasl {
     /// The client answered a challenge.
     pub(crate) fn response(&mut self, line: &[u8]) {
         if self.user.is_none() {
-            let bytes = base64(&line[..line.len().min(ENCODED_MAX)]);
+            let bytes = text::base64(line[..line.len().min(ENCODED_MAX)].trim_ascii());
             self.user = user(&self.mechanism, &bytes).filter(|user| !user.is_empty());
         }
+    }
+
+    /// Tells who logs in and how, in the fields of the protocol that carries the exchange.
+    pub(crate) fn set(self, login: &mut Transaction, user: &'static Field, mechanism: &'static Field) {
+        if let Some(name) = self.user {
+            login.set_text(user, name);
+        }
+        login.set_text(mechanism, self.mechanism);
     }
 }
 
@@ -67,39 +77,9 @@ fn user(mechanism: &str, bytes: &[u8]) -> Option<Box<str>> {
     }
 }
 
-/// Decodes base64 up to the first byte that is none.
-pub(crate) fn base64(line: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(line.len() / 4 * 3);
-    let (mut bits, mut count) = (0u32, 0);
-    for &letter in line.trim_ascii() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => break,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn decodes() {
-        assert_eq!(base64(b"a2lt"), b"kim");
-        assert_eq!(base64(b"a2k="), b"ki");
-        assert_eq!(base64(b"*"), b"");
-    }
 
     #[test]
     fn users_but_no_passwords() {

@@ -1,8 +1,9 @@
 //! One flow's dissection: probes its first bytes, then feeds the dissector that matched until it wants no more.
+//! A dissector that panics is dropped for this flow and counted; the flow itself goes on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use weir_model::{Anomaly, Protocol, Transport};
+use weir_model::{Anomaly, Protocol, Time, Transport};
 
 use crate::registry::{Dissect, Entry, REGISTRY};
 use crate::{Input, Probe, Side, Sink, Want};
@@ -63,8 +64,8 @@ impl Session {
         match (&mut self.state, input) {
             (State::Done, _) => {}
             (State::Active(_), input) => self.feed_active(input, sink),
-            (State::Probing(_), Input::Bytes { from, data, .. }) if !data.is_empty() => {
-                self.probe(input, from, data, sink)
+            (State::Probing(_), Input::Bytes { from, time, data }) if !data.is_empty() => {
+                self.probe(from, time, data, sink);
             }
             // A hole before anything was recognised: what follows cannot be trusted to be a beginning.
             (State::Probing(_), Input::Gap { .. } | Input::End { .. }) => self.give_up(sink),
@@ -94,25 +95,20 @@ impl Session {
         };
     }
 
-    fn probe(&mut self, input: Input<'_>, from: Side, data: &[u8], sink: &mut Sink<'_>) {
-        let State::Probing(held) = &mut self.state else {
+    fn probe(&mut self, from: Side, time: Time, data: &[u8], sink: &mut Sink<'_>) {
+        let State::Probing(held) = &self.state else {
             return;
         };
-        let seen_before = held.as_ref().is_some_and(|held| !held.of(from).is_empty());
-        let joined: Vec<u8>;
-        let bytes = if seen_before {
-            let mut all = held
-                .as_ref()
-                .map(|held| held.of(from).to_vec())
-                .unwrap_or_default();
-            all.extend_from_slice(data);
-            joined = all;
-            joined.as_slice()
-        } else {
+        let before = held.as_ref().map_or(&[][..], |held| held.of(from));
+        let joined;
+        let bytes = if before.is_empty() {
             data
+        } else {
+            joined = [before, data].concat();
+            &joined
         };
         match self.best_match(bytes, from, sink) {
-            Verdict::Entry(entry) => self.start(entry, input, from, data, sink),
+            Verdict::Entry(entry) => self.start(entry, from, time, bytes, sink),
             Verdict::NeedMore if bytes.len() < PROBE_BYTES_MAX => self.hold(from, data),
             Verdict::NeedMore | Verdict::Nobody => self.decide_no(from, data, sink),
         }
@@ -128,13 +124,7 @@ impl Session {
                 .iter()
                 .filter(|entry| entry.meta.transports.contains(&self.transport))
         };
-        let usual = |entry: &&Entry| {
-            entry
-                .meta
-                .ports
-                .iter()
-                .any(|&port| port == ports.0 || port == ports.1)
-        };
+        let usual = |entry: &&Entry| entry.meta.is_usual(ports);
         let mut need_more = false;
         // The protocol that usually lives on the port gets the first look; content decides all the same.
         for entry in of_transport()
@@ -154,48 +144,27 @@ impl Session {
         }
     }
 
-    /// Hands the dissector all that was held back, then the input at hand.
-    fn start(
-        &mut self,
-        entry: &'static Entry,
-        input: Input<'_>,
-        from: Side,
-        data: &[u8],
-        sink: &mut Sink<'_>,
-    ) {
+    /// Hands the dissector what was held back of the other side, then all `bytes` of this one.
+    fn start(&mut self, entry: &'static Entry, from: Side, time: Time, bytes: &[u8], sink: &mut Sink<'_>) {
         let State::Probing(held) = std::mem::replace(&mut self.state, State::Active((entry.create)())) else {
             return;
         };
         self.protocol = Some(entry.meta.protocol);
         self.by_content = true;
-        let Some(held) = held else {
-            return self.feed_active(input, sink);
-        };
-        let Input::Bytes { time, .. } = input else { return };
-        let (other, same) = (from.other(), held.of(from));
-        if !held.of(other).is_empty() {
+        let other = from.other();
+        if let Some(held) = held.filter(|held| !held.of(other).is_empty()) {
+            let data = held.of(other);
             self.feed_active(
                 Input::Bytes {
                     from: other,
                     time,
-                    data: held.of(other),
+                    data,
                 },
                 sink,
             );
         }
-        if same.is_empty() {
-            self.feed_active(input, sink);
-        } else {
-            let all = [same, data].concat();
-            self.feed_active(
-                Input::Bytes {
-                    from,
-                    time,
-                    data: &all,
-                },
-                sink,
-            );
-        }
+        let data = bytes;
+        self.feed_active(Input::Bytes { from, time, data }, sink);
     }
 
     fn hold(&mut self, from: Side, data: &[u8]) {

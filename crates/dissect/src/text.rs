@@ -1,4 +1,5 @@
 //! Bounded text from hostile bytes: what text protocols share.
+//! Nothing here trusts an encoding: what is not valid is replaced or ends the reading.
 
 /// Longest text kept in a field, bytes; DNS names and URIs of real life fit.
 pub const TEXT_MAX: usize = 512;
@@ -43,7 +44,8 @@ pub fn push_decimal(mut number: u16, text: &mut String) {
     text.extend(digits[start..].iter().copied().map(char::from));
 }
 
-/// Decodes base64 (RFC 4648) up to the first byte that is none of it; an incomplete byte at the end is left out.
+/// Decodes base64 (RFC 4648, either alphabet) up to the first byte that is none of it; an incomplete byte at the end
+/// is left out. Own code, because a library would refuse the whole of what is cut or followed by something else.
 pub fn base64(encoded: &[u8]) -> Vec<u8> {
     let (mut bits, mut count, mut decoded) = (0u32, 0, Vec::with_capacity(encoded.len() / 4 * 3));
     for &symbol in encoded {

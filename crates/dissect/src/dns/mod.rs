@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use weir_model::{Anomaly, NANOS_PER_S, Protocol, Time, Transaction, Transport, Value, proto};
 
 use crate::pending::Pending;
-use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want};
+use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, waiting};
 use exchange::{announced, begin, fields, set_answer};
 use message::{HEADER_BYTES, Header, Question};
 
@@ -29,7 +29,6 @@ const STREAM_MESSAGE_MAX: usize = 2 + u16::MAX as usize;
 
 /// Multicast DNS: ids are zero, messages carry several questions, answers go to everyone.
 const MDNS_PORT: u16 = 5353;
-const PORTS: &[u16] = &[53, MDNS_PORT, 5355];
 
 /// DNS state of one flow.
 #[derive(Default)]
@@ -52,15 +51,14 @@ impl Dissector for Dns {
     const META: DissectorMeta = DissectorMeta {
         protocol: Protocol::Dns,
         transports: &[Transport::Udp, Transport::Tcp],
-        ports: PORTS,
+        ports: &[53, MDNS_PORT, 5355],
         about: "DNS, mDNS and LLMNR over UDP and TCP: questions paired with their answers by id and name. \
                 The first question of a message counts. Not seen: DNS over TLS, HTTPS and QUIC.",
         fields: fields::ALL,
     };
 
     fn probe(data: &[u8], _: Side, ports: (u16, u16)) -> Probe {
-        let usual = PORTS.contains(&ports.0) || PORTS.contains(&ports.1);
-        probe::probe(data, usual)
+        probe::probe(data, Self::META.is_usual(ports))
     }
 
     fn feed(&mut self, input: Input<'_>, sink: &mut Sink<'_>) -> Want {
@@ -146,15 +144,14 @@ impl Dns {
         if sink.key.responder_ip.is_multicast() {
             return sink.emit(transaction);
         }
-        if self.open.len() == OPEN_MAX {
-            sink.odd(Anomaly::ProtocolLimit);
-            self.give_up_oldest(sink);
-        }
-        self.open.push_back(Open {
+        let open = Open {
             id: header.id,
             tries: 1,
             transaction,
-        });
+        };
+        if let Some(oldest) = waiting::push(&mut self.open, open, OPEN_MAX, sink) {
+            oldest.give_up(sink);
+        }
     }
 
     fn answer(
@@ -194,24 +191,15 @@ impl Dns {
     }
 
     fn give_up_old(&mut self, now: Time, sink: &mut Sink<'_>) {
-        while let Some(oldest) = self.open.front()
-            && now.since(oldest.transaction.start) > ANSWER_WAIT_NS
-        {
-            self.give_up_oldest(sink);
-        }
-    }
-
-    fn give_up_oldest(&mut self, sink: &mut Sink<'_>) {
-        if let Some(open) = self.open.pop_front() {
-            let mut transaction = open.into_transaction();
-            transaction.fields.push((&fields::ANSWERED, Value::Flag(false)));
-            sink.emit(transaction);
+        let is_old = |open: &mut Open| now.since(open.transaction.start) > ANSWER_WAIT_NS;
+        while let Some(oldest) = self.open.pop_front_if(is_old) {
+            oldest.give_up(sink);
         }
     }
 
     fn flush(&mut self, sink: &mut Sink<'_>) {
-        while !self.open.is_empty() {
-            self.give_up_oldest(sink);
+        for open in self.open.drain(..) {
+            open.give_up(sink);
         }
     }
 }
@@ -221,6 +209,13 @@ impl Open {
         self.id == id
             && self.transaction.text(fields::QUERY.name) == Some(&question.name)
             && self.transaction.number(fields::TYPE_CODE.name) == Some(question.kind.into())
+    }
+
+    /// Sends the question as one without answer.
+    fn give_up(self, sink: &mut Sink<'_>) {
+        let mut transaction = self.into_transaction();
+        transaction.fields.push((&fields::ANSWERED, Value::Flag(false)));
+        sink.emit(transaction);
     }
 
     fn into_transaction(mut self) -> Transaction {

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use weir_model::{Anomaly, Protocol, Time, Transport};
 
 use crate::pending::Pending;
-use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want};
+use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, waiting};
 use body::Body;
 use exchange::{After, Exchange};
 use head::{Head, Start};
@@ -147,14 +147,10 @@ impl Http {
         match head.start {
             Start::Request { .. } => {
                 *is_request = true;
-                if self.open.len() == PIPELINE_MAX {
-                    sink.odd(Anomaly::ProtocolLimit);
-                    if let Some(oldest) = self.open.pop_front() {
-                        oldest.emit(sink);
-                    }
-                }
                 let (exchange, follows) = Exchange::request(&head, time, sink);
-                self.open.push_back(exchange);
+                if let Some(oldest) = waiting::push(&mut self.open, exchange, PIPELINE_MAX, sink) {
+                    oldest.emit(sink);
+                }
                 *body = follows;
                 self.sending = follows != Body::None;
                 Want::More
@@ -231,7 +227,9 @@ impl Http {
     /// Sends the exchange when its response has ended.
     fn ended(&mut self, body: Body, is_request: bool, sink: &mut Sink<'_>) {
         if body != Body::None {
-        } else if is_request {
+            return;
+        }
+        if is_request {
             self.sending = false;
         } else if let Some(exchange) = self.answered.take() {
             exchange.emit(sink);

@@ -16,7 +16,7 @@ use x509_parser::asn1_rs::FromDer;
 
 use crate::fields::fields;
 use crate::pending::Pending;
-use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text};
+use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text, waiting};
 
 fields! {
     REQUEST = text("krb.request", "Request");
@@ -168,14 +168,8 @@ impl Kerberos {
         {
             return;
         }
-        if self.waiting.len() == WAITING_MAX {
-            sink.odd(Anomaly::ProtocolLimit);
-            if let Some(oldest) = self.waiting.pop_front() {
-                send(&oldest, Kind::Ticket, Outcome::Unknown, start, sink, |_| {});
-            }
-        }
         let ciphers = body.etype.iter().take(CIPHERS_MAX);
-        self.waiting.push_back(Request {
+        let request = Request {
             start,
             for_service,
             client: body.cname.as_ref().map(name),
@@ -187,7 +181,10 @@ impl Kerberos {
                 .padata
                 .iter()
                 .any(|data| PROOFS.contains(&data.padata_type.0)),
-        });
+        };
+        if let Some(oldest) = waiting::push(&mut self.waiting, request, WAITING_MAX, sink) {
+            send(&oldest, Kind::Ticket, Outcome::Unknown, start, sink, |_| {});
+        }
     }
 
     /// The request an answer belongs to: the oldest of its kind. Without one, the answer stands alone.

@@ -3,15 +3,15 @@
 
 use std::collections::VecDeque;
 
-use weir_model::{Anomaly, Kind, Outcome, Protocol, Time, Transaction};
+use weir_model::{Kind, Outcome, Protocol, Time, Transaction, Value};
 
-use super::rows::{
+use super::fields::{
     ACTION, AUTH, DOMAIN, FILE, GUEST, HOST, NATIVE_OS, READ_BYTES, SERVER, SHARE, STATUS, STATUS_NAME, USER,
     VERSION, WRITE_BYTES,
 };
+use super::request::{Answer, Attempt, Body, Handle, Opened, Request};
 use super::status;
-use crate::Sink;
-use crate::ntlmssp::{Identity, Message};
+use crate::{Sink, waiting};
 
 /// Requests without answer: twice the credits a Windows server grants at first.
 const PENDING_MAX: usize = 256;
@@ -21,79 +21,6 @@ const TREES_MAX: usize = 64;
 const SESSIONS_MAX: usize = 32;
 /// Files open at once; beyond it the longest open is sent early.
 const FILES_MAX: usize = 128;
-
-/// Which file a request means: by its handle, or by the create request before it in the same chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Handle {
-    Id(u128),
-    CreatedBy(u64),
-}
-
-/// A request, as far as its answer needs it.
-#[derive(Debug)]
-pub(super) enum Request {
-    Setup(Box<Attempt>),
-    Tree { share: Box<str> },
-    Create(Box<Opened>),
-    Read(Handle),
-    Write(Handle),
-    Delete(Handle),
-    Rename(Handle),
-    Close(Handle),
-}
-
-/// One session set-up request.
-#[derive(Debug, Default)]
-pub(super) struct Attempt {
-    /// Names, once the client has told them.
-    pub identity: Option<Identity>,
-    /// `ntlm`, `kerberos` or `plain`.
-    pub auth: Option<&'static str>,
-    pub native_os: Option<Box<str>>,
-    /// Only offers NTLM: not an attempt yet.
-    pub opening: bool,
-}
-
-impl Attempt {
-    /// Reads the security blob of a session set-up request.
-    pub(super) fn of_blob(blob: &[u8]) -> Self {
-        match crate::ntlmssp::find(blob) {
-            Some(Message::Authenticate(identity)) => Self {
-                identity: Some(identity),
-                auth: Some("ntlm"),
-                ..Self::default()
-            },
-            Some(_) => Self {
-                auth: Some("ntlm"),
-                opening: true,
-                ..Self::default()
-            },
-            // Kerberos names its user inside the encrypted ticket.
-            None => Self {
-                auth: memchr::memmem::find(blob, KERBEROS_OID).map(|_| "kerberos"),
-                ..Self::default()
-            },
-        }
-    }
-
-    fn is_anonymous(&self) -> bool {
-        self.identity
-            .as_ref()
-            .is_some_and(|identity| identity.user.is_empty())
-    }
-}
-
-/// DER of 1.2.840.113554.1.2.2 behind its length, as it begins a Kerberos token in SPNEGO (RFC 4121 4.1).
-const KERBEROS_OID: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\x00";
-
-/// A file being opened or open.
-#[derive(Debug, Default)]
-pub(super) struct Opened {
-    pub name: Box<str>,
-    pub tree: u32,
-    pub session: u64,
-    pub delete_on_close: bool,
-}
 
 #[derive(Debug)]
 struct Waiting {
@@ -115,31 +42,6 @@ struct OpenFile {
     write_bytes: u64,
 }
 
-/// Answer to a request, as far as it is the same in all versions.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
-    pub id: u64,
-    pub time: Time,
-    pub status: u32,
-    pub session: u64,
-    pub tree: u32,
-    pub body: Body,
-}
-
-/// What else an answer tells.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Body {
-    Plain,
-    /// The server let the client in as guest or nobody.
-    Guest,
-    Created {
-        handle: u128,
-        made: bool,
-    },
-    /// Bytes read or written.
-    Bytes(u64),
-}
-
 /// State of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
@@ -155,13 +57,10 @@ pub(super) struct Exchange {
 impl Exchange {
     /// A request was sent.
     pub(super) fn ask(&mut self, id: u64, start: Time, request: Request, sink: &mut Sink<'_>) {
-        if self.waiting.len() == PENDING_MAX {
-            sink.odd(Anomaly::ProtocolLimit);
-            if let Some(oldest) = self.waiting.pop_front() {
-                self.abandon(oldest, start, sink);
-            }
+        let asked = Waiting { id, start, request };
+        if let Some(oldest) = waiting::push(&mut self.waiting, asked, PENDING_MAX, sink) {
+            self.abandon(oldest, start, sink);
         }
-        self.waiting.push_back(Waiting { id, start, request });
     }
 
     /// An answer came.
@@ -193,8 +92,7 @@ impl Exchange {
             self.abandon(waiting, time, sink);
         }
         for file in std::mem::take(&mut self.files) {
-            let last = file.last;
-            self.send_file(&file, last, status::SUCCESS, sink);
+            self.send_file(&file, file.last, status::SUCCESS, sink);
         }
     }
 
@@ -220,7 +118,7 @@ impl Exchange {
         };
         set_status(&mut login, answer.status);
         if attempt.is_anonymous() || matches!(answer.body, Body::Guest) {
-            login.set(&GUEST, weir_model::Value::Flag(true));
+            login.set(&GUEST, Value::Flag(true));
         }
         sink.emit(login);
         if let (status::SUCCESS, Some(identity)) = (answer.status, &attempt.identity) {
@@ -302,14 +200,9 @@ impl Exchange {
                 *at = Handle::Id(handle);
             }
         }
-        if self.files.len() == FILES_MAX {
-            sink.odd(Anomaly::ProtocolLimit);
-            if let Some(oldest) = self.files.pop_front() {
-                let last = oldest.last;
-                self.send_file(&oldest, last, status::SUCCESS, sink);
-            }
+        if let Some(oldest) = waiting::push(&mut self.files, file, FILES_MAX, sink) {
+            self.send_file(&oldest, oldest.last, status::SUCCESS, sink);
         }
-        self.files.push_back(file);
     }
 
     fn with_file(&mut self, handle: Handle, answer: Answer, change: impl FnOnce(&mut OpenFile, u64)) {

@@ -2,8 +2,9 @@
 //! Messages are matched by id and told apart by their flags, so that captures joined late or turned round still work.
 
 mod exchange;
+mod fields;
 mod frame;
-mod rows;
+mod request;
 mod smb1;
 mod smb2;
 mod status;
@@ -35,7 +36,7 @@ impl Dissector for Smb {
         ports: &[445, 139],
         about: "Log-ins (NTLM names, NT status), shares connected, files opened, read, written, deleted, renamed. SMB 3 \
                 encryption hides shares and files; Kerberos hides the user name.",
-        fields: rows::ALL,
+        fields: fields::ALL,
     };
 
     fn probe(data: &[u8], _from: Side, ports: (u16, u16)) -> Probe {
@@ -45,8 +46,7 @@ impl Dissector for Smb {
         {
             return Probe::Match;
         }
-        let usual = |port| Self::META.ports.contains(&port);
-        if !usual(ports.0) && !usual(ports.1) {
+        if !Self::META.is_usual(ports) {
             let short = data.len() < 8 && data.first().is_none_or(|&first| matches!(first, 0 | 0x81));
             return if short { Probe::NeedMore } else { Probe::NoMatch };
         }

@@ -3,7 +3,8 @@
 
 use weir_model::Time;
 
-use super::exchange::{Answer, Attempt, Body, Exchange, Handle, Opened, Request};
+use super::exchange::Exchange;
+use super::request::{Answer, Attempt, Body, Handle, Opened, Request};
 use super::status;
 use crate::ntlmssp::{self, Message};
 use crate::{Sink, le};

@@ -7,12 +7,12 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use weir_model::{Anomaly, Kind, Outcome, Protocol, Time, Transport, Value};
+use weir_model::{Kind, Outcome, Protocol, Time, Transport, Value};
 
 use crate::fields::fields;
-use crate::lines::{Lines, reply, word};
+use crate::lines::{self, Lines, is_one_of, reply, word};
 use crate::sasl::Sasl;
-use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text};
+use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text, waiting};
 use message::Message;
 
 fields! {
@@ -88,19 +88,13 @@ impl Dissector for Smtp {
     };
 
     fn probe(data: &[u8], _from: Side, ports: (u16, u16)) -> Probe {
-        let usual = Self::META.ports.contains(&ports.0) || Self::META.ports.contains(&ports.1);
-        let line = data.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let whole = line.len() < data.len();
+        let usual = Self::META.is_usual(ports);
+        let (line, whole) = lines::first(data);
         if let Some((220 | 421 | 554, _)) = reply(line) {
-            let says_smtp = memchr::memmem::find(&line.to_ascii_lowercase(), b"smtp").is_some();
-            return match (says_smtp || usual, whole) {
-                (true, true) => Probe::Match,
-                (_, false) => Probe::NeedMore,
-                (false, true) => Probe::NoMatch,
-            };
+            return lines::probe_greeting(line, whole, b"smtp", usual);
         }
         let (command, rest) = word(line);
-        let opens = command.eq_ignore_ascii_case(b"EHLO") || command.eq_ignore_ascii_case(b"HELO");
+        let opens = is_one_of(command, &[b"EHLO", b"HELO"]);
         match (opens && !rest.is_empty(), whole) {
             (true, true) => Probe::Match,
             (_, false) if (opens || line.len() < 4 || usual) && line.len() < 100 => Probe::NeedMore,
@@ -135,14 +129,14 @@ impl Smtp {
             let by_client = self.server.is_some_and(|server| server != from);
             match &mut self.phase {
                 Phase::Message if by_client => {
-                    self.message(&mut data);
+                    self.message(&mut data, sink);
                     continue;
                 }
                 Phase::Chunk(left, last) if by_client => {
                     let taken = data.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= taken as u64;
                     let done = (*left == 0).then_some(*last);
-                    self.chunk(&data[..taken], done);
+                    self.chunk(&data[..taken], done, sink);
                     data = &data[taken..];
                     continue;
                 }
@@ -151,22 +145,7 @@ impl Smtp {
             let Some(line) = self.lines[from as usize].next(&mut data) else {
                 return Want::More;
             };
-            let code = reply(&line).filter(|_| self.server.is_none_or(|server| server == from));
-            let want = match code {
-                Some((code, more)) => {
-                    self.server = Some(from);
-                    if more {
-                        Want::More
-                    } else {
-                        self.reply(code, time, sink)
-                    }
-                }
-                None if self.server == Some(from) => Want::More,
-                None => {
-                    self.client_line(&line, time, sink);
-                    Want::More
-                }
-            };
+            let want = self.line(from, &line, time, sink);
             if want != Want::More {
                 return want;
             }
@@ -174,22 +153,40 @@ impl Smtp {
         Want::More
     }
 
-    fn message(&mut self, data: &mut &[u8]) {
+    fn line(&mut self, from: Side, line: &[u8], time: Time, sink: &mut Sink<'_>) -> Want {
+        let by_client = self.server.is_some_and(|server| server != from);
+        match reply(line).filter(|_| !by_client) {
+            Some((code, more)) => {
+                self.server = Some(from);
+                if more {
+                    return Want::More;
+                }
+                return self.reply(code, time, sink);
+            }
+            // Text of a reply of several lines.
+            None if self.server == Some(from) => {}
+            None => self.client_line(line, time, sink),
+        }
+        Want::More
+    }
+
+    fn message(&mut self, data: &mut &[u8], sink: &mut Sink<'_>) {
         let mail = self.mail.get_or_insert_default();
         mail.sent = true;
         if mail.message.feed(data) {
             self.phase = Phase::Commands;
-            self.wait(Action::Handed);
+            self.wait(Action::Handed, sink);
         }
     }
 
-    fn chunk(&mut self, data: &[u8], done: Option<bool>) {
+    fn chunk(&mut self, data: &[u8], done: Option<bool>, sink: &mut Sink<'_>) {
         let mail = self.mail.get_or_insert_default();
         mail.sent = true;
         mail.message.chunk(data);
         if let Some(last) = done {
             self.phase = Phase::Commands;
-            self.wait(if last { Action::Handed } else { Action::Other });
+            let action = if last { Action::Handed } else { Action::Other };
+            self.wait(action, sink);
         }
     }
 
@@ -205,13 +202,8 @@ impl Smtp {
         }
     }
 
-    fn wait(&mut self, action: Action) -> bool {
-        let full = self.waiting.len() == WAITING_MAX;
-        if full {
-            self.waiting.pop_front();
-        }
-        self.waiting.push_back(action);
-        full
+    fn wait(&mut self, action: Action, sink: &mut Sink<'_>) {
+        waiting::push(&mut self.waiting, action, WAITING_MAX, sink);
     }
 
     fn client_line(&mut self, line: &[u8], time: Time, sink: &mut Sink<'_>) {
@@ -248,16 +240,14 @@ impl Smtp {
             if size.unwrap_or(0) > 0 {
                 return;
             }
-            self.chunk(&[], Some(!last.is_empty()));
+            self.chunk(&[], Some(!last.is_empty()), sink);
             return;
         } else if is("STARTTLS") {
             Action::StartTls
         } else {
             Action::Other
         };
-        if self.wait(action) {
-            sink.odd(Anomaly::ProtocolLimit);
-        }
+        self.wait(action, sink);
     }
 
     fn reply(&mut self, code: u16, time: Time, sink: &mut Sink<'_>) -> Want {
@@ -297,10 +287,7 @@ impl Smtp {
         let mut login = sink.begin(Protocol::Smtp, Kind::Login, start);
         login.end = time;
         login.outcome = outcome;
-        if let Some(user) = sasl.user {
-            login.set_text(&USER, user);
-        }
-        login.set_text(&AUTH, sasl.mechanism);
+        sasl.set(&mut login, &USER, &AUTH);
         if let Some(code) = code {
             login.set_number(&CODE, code);
         }

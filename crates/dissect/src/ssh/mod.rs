@@ -2,8 +2,8 @@
 //! Once the log-in is judged nothing more is wanted, so a long transfer costs nothing.
 
 mod authentication;
+mod fields;
 mod kex;
-mod rows;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -45,7 +45,7 @@ impl Dissector for Ssh {
         ports: &[22],
         about: "Banners, HASSH, agreed algorithms; one log-in per connection, judged from the lengths of encrypted packets. \
                 User names, commands and files are not visible.",
-        fields: rows::ALL,
+        fields: fields::ALL,
     };
 
     fn probe(data: &[u8], _from: Side, _ports: (u16, u16)) -> Probe {
@@ -202,18 +202,18 @@ impl Ssh {
         sent.end = time;
         let (client, server) = (self.client() as usize, self.client().other() as usize);
         for (field, banner) in [
-            (&rows::CLIENT, &self.banners[client]),
-            (&rows::SERVER, &self.banners[server]),
+            (&fields::CLIENT, &self.banners[client]),
+            (&fields::SERVER, &self.banners[server]),
         ] {
             if let Some(banner) = banner {
                 sent.set_text(field, banner.clone());
             }
         }
-        let rows = [
-            (client, &rows::HASSH, &rows::HASSH_ALGORITHMS),
-            (server, &rows::HASSH_SERVER, &rows::HASSH_SERVER_ALGORITHMS),
+        let hashes = [
+            (client, &fields::HASSH, &fields::HASSH_ALGORITHMS),
+            (server, &fields::HASSH_SERVER, &fields::HASSH_SERVER_ALGORITHMS),
         ];
-        for (side, hassh, algorithms) in rows {
+        for (side, hassh, algorithms) in hashes {
             if let Some(offer) = &self.offers[side] {
                 let (hash, made_of) = offer.hassh(side == client);
                 sent.set_text(hassh, hash);
@@ -222,9 +222,9 @@ impl Ssh {
         }
         if let [Some(mine), Some(theirs)] = [&self.offers[client], &self.offers[server]] {
             let chosen = [
-                (&rows::KEX, &mine.kex, &theirs.kex),
-                (&rows::CIPHER, &mine.cipher_to_server, &theirs.cipher_to_server),
-                (&rows::MAC, &mine.mac_to_server, &theirs.mac_to_server),
+                (&fields::KEX, &mine.kex, &theirs.kex),
+                (&fields::CIPHER, &mine.cipher_to_server, &theirs.cipher_to_server),
+                (&fields::MAC, &mine.mac_to_server, &theirs.mac_to_server),
             ];
             for (field, mine, theirs) in chosen {
                 if let Some(name) = kex::agreed(mine, theirs) {
@@ -240,10 +240,10 @@ impl Ssh {
         login.end = time;
         login.outcome = verdict.outcome;
         if let Some(client) = &self.banners[self.client() as usize] {
-            login.set_text(&rows::CLIENT, client.clone());
+            login.set_text(&fields::CLIENT, client.clone());
         }
         if let Some(attempts) = verdict.attempts {
-            login.set_number(&rows::ATTEMPTS, attempts);
+            login.set_number(&fields::ATTEMPTS, attempts);
         }
         sink.emit(login);
     }

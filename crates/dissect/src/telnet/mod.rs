@@ -4,10 +4,13 @@
 //! new prompt refuses, a greeting or a shell-like prompt accepts. Bias: unknown when neither comes. Passwords are never
 //! stored, and after a good log-in or 64 KiB nothing more is wanted.
 
+mod commands;
+
 use weir_model::{Kind, Outcome, Protocol, Time, Transport};
 
 use crate::fields::fields;
 use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text};
+use commands::{Commands, IAC, WITH_OPTION};
 
 fields! {
     USER = text("telnet.user", "User");
@@ -19,13 +22,6 @@ const BYTES_MAX: u64 = 64 * 1024;
 const LINE_MAX: usize = 512;
 /// Longest user name typed.
 const USER_MAX: usize = 128;
-
-/// Interpret as command, RFC 854.
-const IAC: u8 = 255;
-const SUBNEGOTIATION: u8 = 250;
-const SUBNEGOTIATION_END: u8 = 240;
-/// WILL, WONT, DO, DONT: an option follows.
-const WITH_OPTION: std::ops::RangeInclusive<u8> = 251..=254;
 
 /// Words of a good log-in; looked for before [`REFUSED`], since "last failed login" greets a good one.
 const ACCEPTED: &[&str] = &[
@@ -52,17 +48,6 @@ const USER_PROMPTS: &[&str] = &["login:", "username:", "user name:", "user:"];
 const PASSWORD_PROMPTS: &[&str] = &["password:", "passcode:", "passwd:"];
 /// Last letters of a shell's prompt.
 const SHELL_PROMPTS: &[&str] = &["$", "#", ">", "%"];
-
-/// Takes telnet commands out of one side's bytes.
-#[derive(Default)]
-enum Commands {
-    #[default]
-    Text,
-    Command,
-    Option,
-    Inside,
-    InsideCommand,
-}
 
 /// What the dialogue waits for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -99,7 +84,7 @@ impl Dissector for Telnet {
     };
 
     fn probe(data: &[u8], _from: Side, ports: (u16, u16)) -> Probe {
-        let usual = Self::META.ports.contains(&ports.0) || Self::META.ports.contains(&ports.1);
+        let usual = Self::META.is_usual(ports);
         match data {
             [IAC, command, option, ..] if WITH_OPTION.contains(command) && *option < 64 => Probe::Match,
             [IAC] | [IAC, 251..=254] => Probe::NeedMore,
@@ -275,24 +260,6 @@ impl Telnet {
         }
         sink.emit(login);
         self.step = Step::Idle;
-    }
-}
-
-impl Commands {
-    /// The byte, when it is text and no command.
-    fn text(&mut self, byte: u8) -> Option<u8> {
-        let (next, shown) = match (&self, byte) {
-            (Self::Text, IAC) => (Self::Command, None),
-            (Self::Text, _) => (Self::Text, Some(byte)),
-            (Self::Command, SUBNEGOTIATION) => (Self::Inside, None),
-            (Self::Command, command) if WITH_OPTION.contains(&command) => (Self::Option, None),
-            (Self::Command | Self::Option, _) => (Self::Text, None),
-            (Self::Inside, IAC) => (Self::InsideCommand, None),
-            (Self::InsideCommand, SUBNEGOTIATION_END) => (Self::Text, None),
-            (Self::Inside | Self::InsideCommand, _) => (Self::Inside, None),
-        };
-        *self = next;
-        shown
     }
 }
 

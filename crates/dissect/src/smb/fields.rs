@@ -1,8 +1,6 @@
 //! Fields of SMB transactions: columns, filter words, labels. A field is absent when the messages did not say.
 
-use crate::fields::fields;
-
-fields! {
+crate::fields::fields! {
     STATUS = text("smb.status", "NT status (hex)");
     STATUS_NAME = text("smb.status_name", "NT status");
     USER = text("smb.user", "User");

@@ -1,8 +1,6 @@
 //! Fields of SSH transactions: columns, filter words, labels. Fingerprints stand beside the text they are made of.
 
-use crate::fields::fields;
-
-fields! {
+crate::fields::fields! {
     CLIENT = text("ssh.client", "Client software");
     SERVER = text("ssh.server", "Server software");
     HASSH = text("ssh.hassh", "HASSH");
