@@ -15,6 +15,7 @@ pub mod policy;
 mod registry;
 mod runner;
 pub mod scan;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod volume;
