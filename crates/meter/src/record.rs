@@ -44,6 +44,8 @@ pub(crate) fn of(flow: &Flow, phase: Phase, end_reason: EndReason) -> FlowRecord
         logins: flow.logins,
         initiator_inside: false,
         responder_inside: false,
+        sampling: 1,
+        exporter: None,
     }
 }
 

@@ -302,6 +302,20 @@ pub const ELEMENTS: &[Element] = &[
         .key
         .is_ip()
         .then_some(Cell::Flag(f.responder_inside))),
+    row!(
+        "sampling",
+        "samplingInterval",
+        "collector",
+        "One packet counted of so many",
+        |f| (f.sampling > 1).then(|| Cell::Number(f.sampling.into()))
+    ),
+    row!(
+        "exporter",
+        "exporterIPv4Address/exporterIPv6Address",
+        "collector",
+        "Exporter of the record",
+        |f| f.exporter.map(Cell::Ip)
+    ),
 ];
 
 #[cfg(test)]

@@ -114,6 +114,17 @@ impl Counters {
         self.bytes += other.bytes;
         self.payload_bytes += other.payload_bytes;
     }
+
+    /// The estimate of what passed when one packet of `sampling` was counted.
+    #[must_use]
+    pub fn scaled(self, sampling: u32) -> Self {
+        let factor = u64::from(sampling.max(1));
+        Self {
+            packets: self.packets.saturating_mul(factor),
+            bytes: self.bytes.saturating_mul(factor),
+            payload_bytes: self.payload_bytes.saturating_mul(factor),
+        }
+    }
 }
 
 /// Which moment in the life of a flow a record tells of.
@@ -259,7 +270,8 @@ impl Logins {
     }
 }
 
-/// A biflow record. `forward` is initiator to responder. "Reverse unknown" (`None`) is not "reverse zero".
+/// A biflow record. `forward` is initiator to responder. "Reverse unknown" (`None`) is not "reverse zero": a meter that
+/// sees both directions writes `Some` with zeros for an unanswered flow; a one-way export without counterpart is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowRecord {
     /// Position in the pipeline's total order; shared with transactions and ticks.
@@ -310,6 +322,10 @@ pub struct FlowRecord {
     /// Is the endpoint in an inside network? Set by enrichment.
     pub initiator_inside: bool,
     pub responder_inside: bool,
+    /// One packet of so many was counted; 1: every packet. Counters are raw, [`Counters::scaled`] estimates.
+    pub sampling: u32,
+    /// Who sent this record, when it was exported and not metered here.
+    pub exporter: Option<IpAddr>,
 }
 
 impl FlowRecord {
@@ -349,6 +365,8 @@ impl FlowRecord {
             logins: Logins::default(),
             initiator_inside: false,
             responder_inside: false,
+            sampling: 1,
+            exporter: None,
         }
     }
 

@@ -4,6 +4,7 @@
 mod arp;
 pub mod cursor;
 mod decode;
+pub mod export;
 pub mod fragments;
 mod link;
 pub mod packet;
