@@ -14,8 +14,10 @@ use weir_model::{Anomaly, AnomalyCounts, Batch, Event, Finding, NANOS_PER_S, Pri
 
 pub use risk::risk;
 
-/// Events open at a time; past it the longest silent one is closed early and counted.
+/// Events open at a time; past it the longest silent ones are closed early and counted.
 const OPEN_MAX: usize = 10_000;
+/// Events closed together when there are too many.
+const EVICTED_TOGETHER: usize = 100;
 /// Silence after which an event closes once all its cells have closed, seconds (vendor's update interval).
 const QUIET_S: i64 = 300;
 /// Silence after which an event closes whatever its cells do, seconds.
@@ -168,11 +170,10 @@ impl Triage {
         };
         open.name(finding);
         let front = front.clone();
-        if self.behind.len() >= OPEN_MAX {
-            let open = &self.open;
-            self.behind.retain(|_, front| open.contains_key(front));
+        // Past the limit it is searched for again the next time, which costs time but no memory.
+        if self.behind.len() < OPEN_MAX {
+            self.behind.insert(identity.clone(), front);
         }
-        self.behind.insert(identity.clone(), front);
         true
     }
 
@@ -188,23 +189,34 @@ impl Triage {
             .collect();
         closed.sort_by_key(|event| (event.detected, event.id));
         changes.extend(closed.into_iter().map(|event| Change::Closed(Box::new(event))));
-        if self.open.is_empty() {
-            self.behind.clear();
+        if self.behind.len() >= OPEN_MAX || self.open.is_empty() {
+            self.forget_behind();
         }
     }
 
+    /// Closes the longest silent events, several at a time so that a flood of events does not search all for each one.
     fn evict(&mut self, changes: &mut Vec<Change>) {
-        let oldest = self
+        let mut oldest: Vec<(Time, Identity)> = self
             .open
             .iter()
-            .min_by_key(|(_, open)| open.last_heard())
-            .map(|(identity, _)| identity.clone());
-        if let Some((identity, open)) = oldest.and_then(|identity| self.open.remove_entry(&identity)) {
-            self.anomalies.count(Anomaly::EventEvicted);
-            let now = open.last_heard();
-            changes.push(Change::Closed(Box::new(open.close(now))));
-            self.behind.retain(|_, front| *front != identity);
+            .map(|(identity, open)| (open.last_heard(), identity.clone()))
+            .collect();
+        oldest.select_nth_unstable(EVICTED_TOGETHER - 1);
+        oldest.truncate(EVICTED_TOGETHER);
+        oldest.sort_unstable();
+        for (now, identity) in oldest {
+            if let Some(open) = self.open.remove(&identity) {
+                self.anomalies.count(Anomaly::EventEvicted);
+                changes.push(Change::Closed(Box::new(open.close(now))));
+            }
         }
+        self.forget_behind();
+    }
+
+    /// Forgets what stood behind events that are closed.
+    fn forget_behind(&mut self) {
+        let open = &self.open;
+        self.behind.retain(|_, front| open.contains_key(front));
     }
 }
 
