@@ -122,4 +122,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::policy::l3anomaly::L3Anomaly>(),
     entry::<crate::volume::multicast::Multicast>(),
     entry::<crate::asset::arpspoof::ArpSpoof>(),
+    entry::<crate::flood::reflectdos::Reflection>(),
 ];

@@ -2,3 +2,4 @@
 
 pub mod dos;
 pub mod icmpanom;
+pub mod reflectdos;
