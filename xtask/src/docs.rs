@@ -1,4 +1,5 @@
 //! `cargo xtask docs`: the reference pages, rendered from the tables the program itself runs on.
+//! The pages are committed and compared in CI, so that a change of behaviour shows in review.
 
 use std::fmt::Write;
 use std::fs;

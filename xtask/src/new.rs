@@ -1,4 +1,5 @@
 //! `cargo xtask new method`: the skeleton of a detection method, in its place, and what is left to do.
+//! It has every part a method must have, so that none is forgotten.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! What was wrong with the input: named, counted, never fatal ("weird" in other tools' words).
+//! One table gives type, metric label and reference, so that a loss without a name cannot be counted.
 
 use std::fmt;
 
@@ -39,7 +40,7 @@ anomalies! {
     HeaderCut = "header_cut",
     /// A header's length or version field contradicts itself.
     HeaderBad = "header_bad",
-    /// The IP packet is shorter than it says (cut by the capture's snap length).
+    /// The frame was shorter on the wire than its IP length says; a snap length is no anomaly.
     PacketCut = "packet_cut",
     /// More than the allowed tags, labels or extension headers in one packet.
     NestingDeep = "nesting_deep",
@@ -57,6 +58,8 @@ anomalies! {
     ProtocolError = "protocol_error",
     /// A dissector cut a field, list or message at its limit.
     ProtocolLimit = "protocol_limit",
+    /// Too many flows were dissected at once; the longest silent one was given up, its records go on.
+    DissectionDropped = "dissection_dropped",
     /// A dissector or method panicked and was switched off for the flow or the run.
     PluginPanic = "plugin_panic",
     /// A method's table was full; its longest silent cell was forgotten.

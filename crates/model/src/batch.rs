@@ -1,4 +1,5 @@
 //! What travels between stages: up to 1,024 records with the ticks of event time among them, in one total order.
+//! The order is what makes results independent of threads, so it travels with the records.
 
 use crate::{FlowRecord, Time, Transaction};
 

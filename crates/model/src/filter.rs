@@ -1,4 +1,5 @@
 //! Which flows prove a finding: a value that selects records and prints itself as a query.
+//! Evidence and the query shown beside it come from this one value, so that they cannot disagree.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
 //! A finding: what a method recognised once, with every number that made its rule hold.
+//! Sentences are rendered from those numbers, so that text and explanation cannot disagree.
 
 use std::fmt;
 use std::net::IpAddr;

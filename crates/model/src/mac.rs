@@ -1,4 +1,5 @@
 //! Hardware addresses (EUI-48), printed lower-case with colons.
+//! Some of their bits tell who made them up, which is what methods on the link ask.
 
 use std::fmt;
 use std::str::FromStr;

@@ -249,8 +249,8 @@ pub struct SubmethodMeta {
     pub about: &'static str,
     /// It fires when any of these rules holds.
     pub rules: &'static [Rule],
-    /// One sentence with `{input}` placeholders filled from facts and details; `{source}`, `{target}`, `{targets}`,
-    /// `{first}` and `{span}` are always there.
+    /// One sentence with `{input}` placeholders filled from facts and details; `{source}`, `{target}`, `{targets}`
+    /// and `{span}` are always there.
     pub reason: &'static str,
     /// What it needs of a feed beyond the method's own needs; where the feed lacks it, the runner leaves it off and says so.
     pub needs: &'static [Need],

@@ -1,4 +1,5 @@
 //! Which addresses are ours: the inside networks, configured or guessed.
+//! Who is inside decides what most events mean, so it is one value that everybody is handed.
 
 use std::net::IpAddr;
 
@@ -10,7 +11,8 @@ pub struct Networks {
     prefixes: Vec<IpNet>,
 }
 
-/// Ranges that are inside wherever they appear: private (RFC 1918, RFC 4193), shared (RFC 6598), link-local (RFC 3927, 4291).
+/// Ranges that are inside wherever they appear: private (RFC 1918, RFC 4193), shared (RFC 6598), link-local (RFC 3927,
+/// RFC 4291) and the loopback of IPv4 (RFC 1122).
 const PRIVATE: [&str; 8] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
@@ -31,7 +33,7 @@ impl Networks {
         }
     }
 
-    /// Private, shared and link-local ranges.
+    /// Private, shared, link-local and loopback ranges.
     pub fn private() -> Self {
         Self::new(PRIVATE.iter().filter_map(|prefix| prefix.parse().ok()))
     }

@@ -1,4 +1,5 @@
 //! A measured value with its unit, so that texts and numbers in an explanation come from one place.
+//! Printed for people here, with units that fit; encodings for programs are made in `output`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -55,6 +56,7 @@ impl fmt::Display for Quantity {
     }
 }
 
+/// Items of a list shown to people; the rest is counted.
 const SHOWN_MAX: usize = 5;
 
 fn listed<T: fmt::Display>(f: &mut fmt::Formatter<'_>, all: &[T]) -> fmt::Result {

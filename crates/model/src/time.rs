@@ -1,4 +1,5 @@
 //! Event time: nanoseconds since 1970-01-01 UTC, as read from packets and exports, never from a clock of ours.
+//! Stamps are hostile input like everything else, so all arithmetic saturates.
 
 use std::fmt;
 use std::ops::{Add, Sub};

@@ -1,4 +1,5 @@
 //! Text from traffic made safe to show: what moves a terminal's cursor or turns writing direction is spelled out.
+//! Names in traffic are chosen by attackers, and a terminal obeys what it is shown.
 
 use std::borrow::Cow;
 

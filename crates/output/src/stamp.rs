@@ -1,4 +1,5 @@
 //! Times as RFC 3339 in UTC with as many decimals as needed.
+//! The one place where event time becomes a calendar, so that no output disagrees with another.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

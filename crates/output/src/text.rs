@@ -1,4 +1,5 @@
 //! Events as text for people: one coloured headline and one sentence each, widths fitted to the terminal.
+//! What a sentence says is rendered from the finding; what comes from traffic is escaped on the way.
 
 use std::fmt::Write;
 
@@ -99,6 +100,7 @@ pub fn event(event: &Event, style: Style) -> String {
     text
 }
 
+/// In front of what stands below a headline: the width of a priority and a blank.
 const INDENT: &str = "              ";
 
 /// Writes the sentence indented and broken between words.
@@ -131,7 +133,6 @@ fn colour(priority: Priority) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use expect_test::expect;
 
     #[test]
     fn sentences_break_between_words() {
@@ -141,10 +142,10 @@ mod tests {
             "195 Samba log-ins in 22.9 s from 192.168.0.33 to 192.168.0.252:445, all refused",
             60,
         );
-        expect![[r#"
-                          195 Samba log-ins in 22.9 s from 192.168.0.33
-                          to 192.168.0.252:445, all refused
-        "#]]
-        .assert_eq(&text);
+        let lines = [
+            "195 Samba log-ins in 22.9 s from 192.168.0.33",
+            "to 192.168.0.252:445, all refused",
+        ];
+        assert_eq!(text, lines.map(|line| format!("{INDENT}{line}\n")).concat());
     }
 }

@@ -1,4 +1,5 @@
 //! One event while it is open: takes findings, keeps the strongest as its lead, knows which cells still live.
+//! Its identity and its id come from the traffic alone, so that every run gives the same events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;

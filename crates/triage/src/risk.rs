@@ -1,4 +1,5 @@
 //! How much one event should worry: a number from 0 to 100 made of priority, probability and reach.
+//! It only orders what people look at first; no decision of the program depends on it.
 
 use weir_model::Priority;
 

@@ -1,4 +1,5 @@
 //! The program: configuration, the pipeline that owns all threads and queues, and the command line.
+//! A library so that tests and `xtask` can call what the binary runs.
 
 pub mod cli;
 pub mod config;

@@ -1,9 +1,10 @@
 //! Reads packets in order from capture files: one stream for all files given, troubles kept in words.
+//! A file that fails is told and passed over, because the others still hold what people look for.
 
 use std::path::PathBuf;
 
 use weir_capture::{CaptureFile, RawPacket};
-use weir_model::{Anomaly, AnomalyCounts};
+use weir_model::AnomalyCounts;
 
 /// Capture files read one after the other as one stream.
 pub struct Reading {
@@ -108,10 +109,5 @@ impl Reading {
     /// What was odd in the files, counted.
     pub fn anomalies(&self) -> &AnomalyCounts {
         &self.anomalies
-    }
-
-    /// Was it nothing but files that could not be opened?
-    pub fn read_nothing(&self) -> bool {
-        self.failed && self.packets == 0 && self.anomalies.of(Anomaly::CaptureCut) == 0
     }
 }

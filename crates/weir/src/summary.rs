@@ -1,4 +1,5 @@
 //! What a run did, in numbers: packets, flows, hosts, span, losses, blind spots.
+//! Whoever reads "no events" must be able to see here what was not looked at.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
 //! Checked reading of big- and little-endian values from hostile bytes.
+//! Every parser reads through it, so that no length of an attacker is ever an index.
 
 /// A read position in a byte slice. Every read is checked; a failed read moves nothing.
 #[derive(Clone, Copy, Debug)]

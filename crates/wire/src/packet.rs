@@ -1,4 +1,5 @@
 //! The headers of one packet as values that borrow its bytes.
+//! Lengths of the headers stand beside what the capture kept, because both are wanted and they differ.
 
 use std::net::IpAddr;
 

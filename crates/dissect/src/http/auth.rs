@@ -1,4 +1,5 @@
 //! Credentials in a request's `Authorization` header (RFC 7617, 7616, 4559): the scheme and the user, never the secret.
+//! Only schemes whose answer judges the credentials make a log-in; the others are named and left alone.
 
 use memchr::{memchr, memmem};
 

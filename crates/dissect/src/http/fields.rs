@@ -1,4 +1,5 @@
 //! Fields of HTTP transactions: of requests, and of the log-ins found in them.
+//! Targets are kept whole but for their secrets, because what scanners ask for is what tells them apart.
 
 crate::fields::fields! {
     METHOD = text("http.method", "Method");

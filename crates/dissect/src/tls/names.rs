@@ -1,4 +1,5 @@
 //! Names of TLS numbers (IANA "TLS Parameters"): versions, cipher suites, alerts.
+//! Numbers without a name are shown as they came, so that nothing new to us is hidden.
 
 use tls_parser::TlsCipherSuite;
 

@@ -1,4 +1,5 @@
 //! `weir methods`: the list of methods and their manual pages, from the methods' own metadata.
+//! The reference in docs/ prints the same pages, so that the text exists once.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};

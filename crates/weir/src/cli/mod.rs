@@ -1,4 +1,5 @@
 //! The command line: what people type, and the exit code.
+//! It only turns words into a job and a job's end into words; the work is done in `pipeline`.
 
 mod manual;
 mod read;

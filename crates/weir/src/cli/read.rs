@@ -1,4 +1,5 @@
 //! `weir -r FILE`: analyses captures and prints events, flow records or transactions.
+//! Results go to standard output alone; progress, troubles and the summary go to standard error.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::process::ExitCode;

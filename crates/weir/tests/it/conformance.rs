@@ -136,14 +136,17 @@ fn by_tshark(path: &Path) -> BTreeMap<Conversation, (u64, u64)> {
             cell[four]
                 .parse::<IpAddr>()
                 .or_else(|_| cell[six].parse())
-                .unwrap()
+                .expect("an address")
         };
-        let port = |tcp_at: usize| cell[if tcp { tcp_at } else { tcp_at + 2 }].parse().unwrap();
+        let port = |tcp_at: usize| {
+            let text = cell[if tcp { tcp_at } else { tcp_at + 2 }];
+            text.parse().expect("a port")
+        };
         let mut ends = [(ip(2, 4), port(8)), (ip(3, 5), port(9))];
         ends.sort_unstable();
         let bytes = cell[6]
             .parse::<u64>()
-            .unwrap_or_else(|_| cell[7].parse::<u64>().unwrap() + 40);
+            .unwrap_or_else(|_| cell[7].parse::<u64>().expect("a length") + 40);
         let sum: &mut (u64, u64) = sums
             .entry((if tcp { proto::TCP } else { proto::UDP }, ends))
             .or_default();

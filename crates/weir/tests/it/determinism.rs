@@ -29,7 +29,7 @@ fn a_capture_cut_in_two_is_the_same_capture() {
 
 /// Writes the first `count` packets and the rest as two nanosecond pcap files of the same link type.
 fn split(capture: &Path, count: u64, folder: &Path) -> Vec<PathBuf> {
-    let mut file = CaptureFile::open(capture).unwrap();
+    let mut file = CaptureFile::open(capture).expect("a capture");
     let mut parts: [Vec<u8>; 2] = std::array::from_fn(|_| {
         let mut head = Vec::new();
         for word in [0xa1b2_3c4d_u32, 2 | 4 << 16, 0, 0, 262_144, 1] {
@@ -58,7 +58,7 @@ fn split(capture: &Path, count: u64, folder: &Path) -> Vec<PathBuf> {
     assert!(packets > count, "the cut lies behind the end");
     let names = ["first.pcap", "second.pcap"].map(|name| folder.join(name));
     for (name, part) in names.iter().zip(parts) {
-        fs::write(name, part).unwrap();
+        fs::write(name, part).expect("a folder to write to");
     }
     names.to_vec()
 }
