@@ -12,6 +12,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("dissect", &["wire"]),
     ("capture", &["wire"]),
+    ("collector", &["wire"]),
     ("meter", &["wire", "dissect"]),
     ("enrich", &[]),
     ("detect", &[]),

@@ -208,7 +208,6 @@ fn of_ip(ip: &Ip<'_>) -> Row {
         L4::Tcp(tcp) => {
             (row.src_port, row.dst_port) = (tcp.src_port, tcp.dst_port);
             row.flags = tcp.flags;
-            row.first_flags = tcp.flags;
         }
         L4::Udp(udp) => (row.src_port, row.dst_port) = (udp.src_port, udp.dst_port),
         L4::Sctp { src_port, dst_port } => (row.src_port, row.dst_port) = (*src_port, *dst_port),
@@ -242,7 +241,6 @@ fn sampled_ip(body: &[u8], six: bool) -> Option<Row> {
         packets: 1,
         bytes: bytes.into(),
         flags: flags as u16,
-        first_flags: flags as u16,
         tos: tos as u8,
         ..Row::default()
     })

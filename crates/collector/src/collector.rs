@@ -1,0 +1,272 @@
+//! The collecting process: one datagram or message after another, whatever its format, into flow records.
+//! One collector belongs to one thread; who receives decides which exporters go to which.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use ahash::RandomState;
+use weir_model::{FlowRecord, Time};
+use weir_wire::export::{Format, Header, Message, Row, sflow};
+
+use crate::counts::{Counts, ExporterReport, Unknown};
+use crate::exporter::{DomainKey, Exporter};
+use crate::pairing::{Pairing, PairingCounts};
+use crate::record;
+use crate::sampling::Samplers;
+
+/// Bounds of what exporters can make the collector remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Exporters (source addresses). Large networks have thousands of devices; a spoofing flood has millions.
+    pub exporters: usize,
+    /// Bytes of templates and parked data of all exporters together.
+    pub held_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            exporters: 4_096,
+            held_bytes: 64 << 20,
+        }
+    }
+}
+
+/// What is used again from message to message, and what is counted for all exporters.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) unknown: Unknown,
+    records: u64,
+    tcp_flags: u64,
+    macs: u64,
+}
+
+impl Scratch {
+    /// Notes what `records` records tell: TCP flags, hardware addresses, both directions.
+    pub(crate) fn told(&mut self, (tcp_flags, macs, _): (bool, bool, bool), records: u64) {
+        self.records += records;
+        self.tcp_flags += records * u64::from(tcp_flags);
+        self.macs += records * u64::from(macs);
+    }
+}
+
+/// Exports in, flow records out.
+pub struct Collector {
+    limits: Limits,
+    exporters: HashMap<IpAddr, Exporter, RandomState>,
+    /// Counters of exporters forgotten.
+    forgotten: Counts,
+    pairing: Pairing,
+    scratch: Scratch,
+    flows: Vec<FlowRecord>,
+    held_bytes: usize,
+    messages: u64,
+    sampled: u64,
+    now: Time,
+}
+
+impl Default for Collector {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Collector {
+    /// A collector that knows no exporter yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            exporters: HashMap::default(),
+            forgotten: Counts::default(),
+            pairing: Pairing::default(),
+            scratch: Scratch::default(),
+            flows: Vec::new(),
+            held_bytes: 0,
+            messages: 0,
+            sampled: 0,
+            now: Time::MIN,
+        }
+    }
+
+    /// Takes a datagram that came from `from` at `arrival`; records that are ready are appended to `out`.
+    pub fn datagram(&mut self, from: SocketAddr, arrival: Time, bytes: &[u8], out: &mut Vec<FlowRecord>) {
+        self.now = self.now.max(arrival);
+        self.messages += 1;
+        self.make_room(from.ip());
+        let mut flows = std::mem::take(&mut self.flows);
+        if let Ok(datagram) = sflow::open(bytes) {
+            self.sflow(from, arrival, &datagram, &mut flows);
+        } else {
+            self.message(from, arrival, bytes, &mut flows);
+        }
+        for flow in flows.drain(..) {
+            self.sampled += u64::from(flow.sampling > 1);
+            self.pairing.push(flow, self.now, out);
+        }
+        self.flows = flows;
+        self.pairing.advance(self.now, out);
+    }
+
+    /// Ends the input: what waits for a counterpart waits no longer.
+    pub fn finish(&mut self, out: &mut Vec<FlowRecord>) {
+        self.pairing.finish(out);
+    }
+
+    fn message(&mut self, from: SocketAddr, arrival: Time, bytes: &[u8], flows: &mut Vec<FlowRecord>) {
+        let exporter = self.exporters.entry(from.ip()).or_default();
+        exporter.counts.messages += 1;
+        let message = match Message::open(bytes) {
+            Ok(message) => message,
+            Err(fault) => {
+                exporter.counts.fault(fault);
+                exporter.used = self.messages;
+                return;
+            }
+        };
+        let header = message.header;
+        exporter.skew_ns = arrival.since(header.export);
+        let key = DomainKey {
+            port: from.port(),
+            format: header.format,
+            domain: header.domain,
+        };
+        let scratch = &mut self.scratch;
+        let change = exporter.with_domain(key, self.messages, |domain, counts| {
+            domain.message(&message, counts, scratch, |rows, header, samplers, counts| {
+                convert(rows, header, from.ip(), samplers, counts, flows);
+            });
+        });
+        self.held_bytes = self.held_bytes.saturating_add_signed(change);
+    }
+
+    fn sflow(
+        &mut self,
+        from: SocketAddr,
+        arrival: Time,
+        datagram: &sflow::Datagram<'_>,
+        flows: &mut Vec<FlowRecord>,
+    ) {
+        let exporter = self.exporters.entry(from.ip()).or_default();
+        let counts = &mut exporter.counts;
+        counts.messages += 1;
+        let rows = &mut self.scratch.rows;
+        rows.clear();
+        let taken = datagram.read(rows);
+        counts.counter_samples += taken.counter_samples;
+        counts.other_samples += taken.others;
+        counts.sampler_drops = counts.sampler_drops.max(taken.drops.into());
+        if let Some(fault) = taken.fault {
+            counts.fault(fault);
+        }
+        // sFlow has no wall clock: the time of arrival is the time of the samples.
+        let agent = datagram.header;
+        let header = Header {
+            format: Format::Sflow5,
+            export: arrival,
+            uptime_ms: Some(agent.uptime_ms),
+            sequence: agent.sequence,
+            domain: agent.sub_agent,
+            sampling: 0,
+            count: 0,
+        };
+        convert(rows, &header, agent.agent, &Samplers::default(), counts, flows);
+        let samples = self.scratch.rows.len() as u64;
+        self.scratch.told((true, true, false), samples);
+        let key = DomainKey {
+            port: from.port(),
+            format: Format::Sflow5,
+            domain: agent.sub_agent,
+        };
+        let change = exporter.with_domain(key, self.messages, |domain, counts| {
+            domain.proven |= samples > 0;
+            domain.datagram(agent.sequence, agent.uptime_ms, counts);
+        });
+        self.held_bytes = self.held_bytes.saturating_add_signed(change);
+    }
+
+    /// Forgets exporters until another one fits. Those that never delivered a record go first, then the longest silent.
+    fn make_room(&mut self, coming: IpAddr) {
+        while self.held_bytes > self.limits.held_bytes
+            || (self.exporters.len() >= self.limits.exporters && !self.exporters.contains_key(&coming))
+        {
+            let oldest = self
+                .exporters
+                .iter()
+                .min_by_key(|(_, one)| (one.proven(), one.used));
+            let Some((&address, _)) = oldest else { break };
+            if let Some(gone) = self.exporters.remove(&address) {
+                self.held_bytes = self.held_bytes.saturating_sub(gone.held_bytes());
+                self.forgotten.merge(&gone.counts);
+                self.forgotten.exporters_evicted += 1;
+            }
+        }
+    }
+
+    /// Counters of all exporters, those forgotten included.
+    pub fn counts(&self) -> Counts {
+        let mut all = self.forgotten.clone();
+        for exporter in self.exporters.values() {
+            all.merge(&exporter.counts);
+        }
+        all
+    }
+
+    /// What pairing did.
+    pub const fn pairing(&self) -> PairingCounts {
+        self.pairing.counts()
+    }
+
+    /// Elements that no table names.
+    pub const fn unknown(&self) -> &Unknown {
+        &self.scratch.unknown
+    }
+
+    /// Every exporter known, by address.
+    pub fn exporters(&self) -> Vec<ExporterReport> {
+        let mut reports: Vec<_> = self
+            .exporters
+            .iter()
+            .map(|(&address, one)| one.report(address))
+            .collect();
+        reports.sort_by_key(|report| report.address);
+        reports
+    }
+
+    /// Bytes of templates and parked data held.
+    pub const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Do most records so far tell TCP flags, and most of them hardware addresses?
+    pub const fn tells_flags_and_macs(&self) -> (bool, bool) {
+        let half = self.scratch.records / 2;
+        (self.scratch.tcp_flags > half, self.scratch.macs > half)
+    }
+
+    /// Was any record sampled?
+    pub const fn sampled(&self) -> bool {
+        self.sampled > 0
+    }
+}
+
+/// Rows to flow records, counted.
+fn convert(
+    rows: &[Row],
+    header: &Header,
+    exporter: IpAddr,
+    samplers: &Samplers,
+    counts: &mut Counts,
+    flows: &mut Vec<FlowRecord>,
+) {
+    for row in rows {
+        let sampling = samplers.of(row, header.sampling);
+        match record::of(row, header, exporter, sampling) {
+            Some(flow) => {
+                counts.records += 1;
+                flows.push(flow);
+            }
+            None => counts.not_flows += 1,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Biflows out of one-way records, in either order of arrival, within a bounded hold time of event time.
+//! A record whose counterpart does not come stays one-way: its reverse is unknown (`None`), which is not zero.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+
+use ahash::RandomState;
+use weir_model::{FlowKey, FlowRecord, InitiatorReason, NANOS_PER_S, Phase, Time, proto, tcp_flags};
+
+use crate::record;
+
+/// How long a record waits for its counterpart. Exporters send both directions within their expiry scan, a few seconds
+/// apart; a quarter of a minute covers idle time-outs that end one direction first.
+const HOLD_NS: i64 = 15 * NANOS_PER_S;
+/// Counterparts must overlap, or follow each other within this: answers lie within a second, clocks are coarse.
+const APART_MAX_NS: i64 = 5 * NANOS_PER_S;
+/// Records held; some 40 MiB. More arrive only at rates where 15 s of records do not fit, and then the oldest go one-way.
+const HELD_MAX: usize = 65_536;
+
+/// Records of one flow and direction held; more come only from repeated exports, and each is looked through.
+const SAME_MAX: usize = 16;
+
+/// What pairing did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PairingCounts {
+    /// Records that were biflows when they came.
+    pub biflows: u64,
+    /// Pairs made of two one-way records.
+    pub pairs: u64,
+    /// Records that stayed one-way.
+    pub lone: u64,
+    /// Of those, let go before their time because the table was full.
+    pub evicted: u64,
+}
+
+/// One-way records waiting for their counterparts.
+#[derive(Debug, Default)]
+pub struct Pairing {
+    held: HashMap<u64, FlowRecord, RandomState>,
+    /// Serial numbers of held records by what their counterpart must match.
+    waiting: HashMap<Match, VecDeque<u64>, RandomState>,
+    /// Serial numbers with arrival, oldest first; some are gone already.
+    order: VecDeque<(u64, Time)>,
+    serial: u64,
+    counts: PairingCounts,
+}
+
+/// What both records of a pair agree on: exporter and flow, sides put in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Match {
+    exporter: Option<IpAddr>,
+    proto: u8,
+    low: (IpAddr, u16),
+    high: (IpAddr, u16),
+    /// The record's source is `low`.
+    from_low: bool,
+}
+
+impl Match {
+    fn of(flow: &FlowRecord) -> Self {
+        let key = &flow.key;
+        let (from, to) = (
+            (key.initiator_ip, key.initiator_port),
+            (key.responder_ip, key.responder_port),
+        );
+        Self {
+            exporter: flow.exporter,
+            proto: key.proto,
+            low: from.min(to),
+            high: from.max(to),
+            from_low: from <= to,
+        }
+    }
+
+    const fn opposite(self) -> Self {
+        Self {
+            from_low: !self.from_low,
+            ..self
+        }
+    }
+}
+
+impl Pairing {
+    /// Takes a record that came at `now`; what is ready goes to `out`.
+    pub fn push(&mut self, flow: FlowRecord, now: Time, out: &mut Vec<FlowRecord>) {
+        if flow.reverse.is_some() {
+            self.counts.biflows += 1;
+            out.push(flow);
+            return;
+        }
+        if !pairs(&flow.key) {
+            self.let_go(flow, out);
+            return;
+        }
+        let wanted = Match::of(&flow);
+        if let Some(other) = self.take_counterpart(wanted.opposite(), &flow) {
+            self.counts.pairs += 1;
+            out.push(join(other, flow));
+            return;
+        }
+        if self.held.len() >= HELD_MAX {
+            self.counts.evicted += u64::from(self.release_oldest(out));
+        }
+        let serials = self.waiting.entry(wanted).or_default();
+        let crowded = if serials.len() >= SAME_MAX {
+            serials.front().copied()
+        } else {
+            None
+        };
+        serials.push_back(self.serial);
+        if let Some(oldest) = crowded {
+            self.counts.evicted += u64::from(self.release(oldest, out));
+        }
+        self.held.insert(self.serial, flow);
+        self.order.push_back((self.serial, now));
+        self.serial += 1;
+    }
+
+    /// Lets go of what has waited long enough by `now`.
+    pub fn advance(&mut self, now: Time, out: &mut Vec<FlowRecord>) {
+        while let Some(&(serial, since)) = self.order.front() {
+            if self.held.contains_key(&serial) && now.since(since) < HOLD_NS {
+                break;
+            }
+            self.order.pop_front();
+            self.release(serial, out);
+        }
+    }
+
+    /// Ends the input: nothing waits any longer.
+    pub fn finish(&mut self, out: &mut Vec<FlowRecord>) {
+        self.advance(Time::MAX, out);
+    }
+
+    /// What was done so far.
+    pub const fn counts(&self) -> PairingCounts {
+        self.counts
+    }
+
+    /// Records waiting.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    fn take_counterpart(&mut self, wanted: Match, flow: &FlowRecord) -> Option<FlowRecord> {
+        let serials = self.waiting.get_mut(&wanted)?;
+        let at = serials
+            .iter()
+            .position(|serial| self.held.get(serial).is_some_and(|other| near(other, flow)))?;
+        let serial = serials.remove(at)?;
+        if serials.is_empty() {
+            self.waiting.remove(&wanted);
+        }
+        self.held.remove(&serial)
+    }
+
+    fn release_oldest(&mut self, out: &mut Vec<FlowRecord>) -> bool {
+        while let Some((serial, _)) = self.order.pop_front() {
+            if self.release(serial, out) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn release(&mut self, serial: u64, out: &mut Vec<FlowRecord>) -> bool {
+        let Some(flow) = self.held.remove(&serial) else {
+            return false;
+        };
+        let key = Match::of(&flow);
+        if let Some(serials) = self.waiting.get_mut(&key) {
+            serials.retain(|&other| other != serial);
+            if serials.is_empty() {
+                self.waiting.remove(&key);
+            }
+        }
+        self.let_go(flow, out);
+        true
+    }
+
+    fn let_go(&mut self, mut flow: FlowRecord, out: &mut Vec<FlowRecord>) {
+        self.counts.lone += 1;
+        record::settle_lone(&mut flow);
+        out.push(flow);
+    }
+}
+
+/// Can the flow have a counterpart at all? What goes to a group, and ICMP that asks nothing, has none.
+fn pairs(key: &FlowKey) -> bool {
+    let group = key.responder_ip.is_multicast() || key.responder_ip == IpAddr::from([255; 4]);
+    let one_way_icmp = matches!(key.proto, proto::ICMP | proto::ICMP6)
+        && weir_model::community_id::icmp_counterpart(key.proto, key.initiator_port as u8).is_none();
+    !group && !one_way_icmp
+}
+
+/// Do two records overlap in time, give or take what coarse clocks do?
+fn near(one: &FlowRecord, other: &FlowRecord) -> bool {
+    one.start.since(other.end) <= APART_MAX_NS && other.start.since(one.end) <= APART_MAX_NS
+}
+
+/// Makes one biflow of two one-way records.
+fn join(first: FlowRecord, second: FlowRecord) -> FlowRecord {
+    let (first_begins, reason) = initiator(&first, &second);
+    let (mut flow, answer) = if first_begins {
+        (first, second)
+    } else {
+        (second, first)
+    };
+    flow.flow_start = flow.flow_start.min(answer.flow_start);
+    flow.start = flow.start.min(answer.start);
+    flow.end = flow.end.max(answer.end);
+    flow.reverse = Some(answer.forward);
+    flow.reverse_total = Some(answer.forward_total);
+    flow.reverse_flags = answer.forward_flags;
+    flow.reverse_ttl = answer.forward_ttl;
+    flow.initiator_mac = flow.initiator_mac.or(answer.responder_mac);
+    flow.responder_mac = answer.initiator_mac.or(flow.responder_mac);
+    if answer.phase == Phase::Update {
+        flow.phase = Phase::Update;
+        flow.end_reason = answer.end_reason;
+    }
+    flow.sampling = flow.sampling.max(answer.sampling);
+    flow.initiator_reason = reason;
+    flow.id = weir_model::FlowId::derive(&flow.key, flow.flow_start);
+    flow.conn_state = record::conn_state(&flow);
+    flow
+}
+
+/// Did the first record's source begin, and how is that known: by SYN, by protocol, by time, by ports, in this order.
+fn initiator(first: &FlowRecord, second: &FlowRecord) -> (bool, InitiatorReason) {
+    let syn = |flow: &FlowRecord| flow.key.proto == proto::TCP && flow.forward_flags & tcp_flags::SYN != 0;
+    if syn(first) != syn(second) {
+        return (syn(first), InitiatorReason::Syn);
+    }
+    if matches!(first.key.proto, proto::ICMP | proto::ICMP6) {
+        // Every pair of asking and answering types has the asker on an even IPv6 type, and on 8, 10, 13, 15 or 17.
+        let asks = |flow: &FlowRecord| {
+            matches!(
+                flow.key.initiator_port,
+                8 | 10 | 13 | 15 | 17 | 128 | 130 | 133 | 135 | 139 | 144
+            )
+        };
+        if asks(first) != asks(second) {
+            return (asks(first), InitiatorReason::Protocol);
+        }
+    }
+    if first.start != second.start {
+        return (first.start < second.start, InitiatorReason::FirstPacket);
+    }
+    let (from, to) = (first.key.initiator_port, first.key.responder_port);
+    if from == to {
+        return (true, InitiatorReason::FirstPacket);
+    }
+    (from > to, InitiatorReason::Port)
+}
