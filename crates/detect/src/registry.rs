@@ -123,4 +123,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::volume::multicast::Multicast>(),
     entry::<crate::asset::arpspoof::ArpSpoof>(),
     entry::<crate::flood::reflectdos::Reflection>(),
+    entry::<crate::asset::dhcpanom::DhcpAnomaly>(),
 ];
