@@ -124,4 +124,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::asset::arpspoof::ArpSpoof>(),
     entry::<crate::flood::reflectdos::Reflection>(),
     entry::<crate::asset::dhcpanom::DhcpAnomaly>(),
+    entry::<crate::flood::srvna::ServiceNotAvailable>(),
 ];

@@ -3,3 +3,4 @@
 pub mod dos;
 pub mod icmpanom;
 pub mod reflectdos;
+pub mod srvna;
