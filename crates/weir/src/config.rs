@@ -71,6 +71,11 @@ impl Config {
             path: path.to_owned(),
             error,
         })?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks the text of a configuration file; `path` is for the words of an error.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let table = text.parse::<Table>().map_err(|error| ConfigError::Syntax {
             path: path.to_owned(),
             error: Box::new(error),

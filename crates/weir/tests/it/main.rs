@@ -1,9 +1,11 @@
-//! The whole line from capture to events, in one test binary: golden cases, determinism, conformance, command line.
+//! The whole line from capture to events, in one test binary: golden cases, determinism, conformance, broken input,
+//! command line.
 
 mod cli;
 mod conformance;
 mod corpus;
 mod determinism;
 mod golden;
+mod hostile;
 mod run;
 mod tables;
