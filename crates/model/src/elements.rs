@@ -31,16 +31,21 @@ pub struct Element {
     pub cell: fn(&FlowRecord) -> Option<Cell>,
 }
 
-macro_rules! row {
-    ($name:literal, $ipfix:literal, $producer:literal, $label:literal, $cell:expr) => {
-        Element {
-            name: $name,
-            ipfix: $ipfix,
-            producer: $producer,
-            label: $label,
-            cell: $cell,
-        }
-    };
+/// A row of the table; its parts stand in the order of the fields of [`Element`].
+const fn row(
+    name: &'static str,
+    ipfix: &'static str,
+    producer: &'static str,
+    label: &'static str,
+    cell: fn(&FlowRecord) -> Option<Cell>,
+) -> Element {
+    Element {
+        name,
+        ipfix,
+        producer,
+        label,
+        cell,
+    }
 }
 
 fn text(word: impl Into<String>) -> Option<Cell> {
@@ -49,6 +54,16 @@ fn text(word: impl Into<String>) -> Option<Cell> {
 
 fn number(value: impl Into<u64>) -> Option<Cell> {
     Some(Cell::Number(value.into()))
+}
+
+/// A number that is nothing to tell of when it is zero.
+fn nonzero(value: impl Into<u64>) -> Option<Cell> {
+    Some(value.into()).filter(|&value| value > 0).and_then(number)
+}
+
+/// A cell that only IP traffic has.
+fn of_ip(f: &FlowRecord, cell: Cell) -> Option<Cell> {
+    f.key.is_ip().then_some(cell)
 }
 
 fn with_ports(f: &FlowRecord) -> bool {
@@ -80,182 +95,176 @@ pub fn flags_text(flags: u16) -> String {
 
 /// Every column, in the order of outputs.
 pub const ELEMENTS: &[Element] = &[
-    row!("flow_id", "flowId", "meter", "Flow id", |f| text(
-        f.id.to_string()
-    )),
-    row!("phase", "", "meter", "Record phase", |f| text(match f.phase {
-        Phase::Start => "start",
-        Phase::Update => "update",
-        Phase::End => "end",
-    })),
-    row!("flow_start", "", "meter", "First packet of the flow", |f| Some(
-        Cell::Time(f.flow_start)
-    )),
-    row!(
+    row("flow_id", "flowId", "meter", "Flow id", |f| {
+        text(f.id.to_string())
+    }),
+    row("phase", "", "meter", "Record phase", |f| {
+        text(match f.phase {
+            Phase::Start => "start",
+            Phase::Update => "update",
+            Phase::End => "end",
+        })
+    }),
+    row("flow_start", "", "meter", "First packet of the flow", |f| {
+        Some(Cell::Time(f.flow_start))
+    }),
+    row(
         "start",
         "flowStartNanoseconds",
         "meter",
         "First packet of the record",
-        |f| Some(Cell::Time(f.start))
+        |f| Some(Cell::Time(f.start)),
     ),
-    row!(
+    row(
         "end",
         "flowEndNanoseconds",
         "meter",
         "Last packet of the record",
-        |f| Some(Cell::Time(f.end))
+        |f| Some(Cell::Time(f.end)),
     ),
-    row!(
+    row(
         "end_reason",
         "flowEndReason",
         "meter",
         "End reason (IPFIX code)",
-        |f| number(f.end_reason.code())
+        |f| number(f.end_reason.code()),
     ),
-    row!("ethertype", "ethernetType", "wire", "EtherType", |f| number(
-        f.key.ethertype
-    )),
-    row!("vlan", "dot1qVlanId", "wire", "VLAN id", |f| f
-        .key
-        .vlan
-        .and_then(number)),
-    row!("proto", "protocolIdentifier", "wire", "IP protocol", |f| f
-        .key
-        .is_ip()
-        .then(|| Cell::Number(f.key.proto.into()))),
-    row!(
+    row("ethertype", "ethernetType", "wire", "EtherType", |f| {
+        number(f.key.ethertype)
+    }),
+    row("vlan", "dot1qVlanId", "wire", "VLAN id", |f| {
+        f.key.vlan.and_then(number)
+    }),
+    row("proto", "protocolIdentifier", "wire", "IP protocol", |f| {
+        of_ip(f, Cell::Number(f.key.proto.into()))
+    }),
+    row(
         "src_ip",
         "sourceIPv4Address/sourceIPv6Address",
         "wire",
         "Initiator address",
-        |f| { has_addresses(f).then_some(Cell::Ip(f.key.initiator_ip)) }
+        |f| has_addresses(f).then_some(Cell::Ip(f.key.initiator_ip)),
     ),
-    row!("src_port", "sourceTransportPort", "wire", "Initiator port", |f| {
+    row("src_port", "sourceTransportPort", "wire", "Initiator port", |f| {
         with_ports(f).then(|| Cell::Number(f.key.initiator_port.into()))
     }),
-    row!(
+    row(
         "dst_ip",
         "destinationIPv4Address/destinationIPv6Address",
         "wire",
         "Responder address",
-        |f| { has_addresses(f).then_some(Cell::Ip(f.key.responder_ip)) }
+        |f| has_addresses(f).then_some(Cell::Ip(f.key.responder_ip)),
     ),
-    row!(
+    row(
         "dst_port",
         "destinationTransportPort",
         "wire",
         "Responder port",
-        |f| with_ports(f).then(|| Cell::Number(f.key.responder_port.into()))
+        |f| with_ports(f).then(|| Cell::Number(f.key.responder_port.into())),
     ),
-    row!(
+    row(
         "initiator_reason",
         "biflowDirection",
         "meter",
         "How the initiator was decided",
-        |f| text(f.initiator_reason.word())
+        |f| text(f.initiator_reason.word()),
     ),
-    row!("src_packets", "packetDeltaCount", "meter", "Packets sent", |f| {
+    row("src_packets", "packetDeltaCount", "meter", "Packets sent", |f| {
         number(f.forward.packets)
     }),
-    row!("src_bytes", "octetDeltaCount", "meter", "IP bytes sent", |f| {
+    row("src_bytes", "octetDeltaCount", "meter", "IP bytes sent", |f| {
         number(f.forward.bytes)
     }),
-    row!(
-        "src_payload_bytes",
-        "",
-        "meter",
-        "Payload bytes sent",
-        |f| number(f.forward.payload_bytes)
-    ),
-    row!(
+    row("src_payload_bytes", "", "meter", "Payload bytes sent", |f| {
+        number(f.forward.payload_bytes)
+    }),
+    row(
         "dst_packets",
         "reversePacketDeltaCount",
         "meter",
         "Packets received",
-        |f| f.reverse.and_then(|r| number(r.packets))
+        |f| f.reverse.and_then(|r| number(r.packets)),
     ),
-    row!(
+    row(
         "dst_bytes",
         "reverseOctetDeltaCount",
         "meter",
         "IP bytes received",
-        |f| f.reverse.and_then(|r| number(r.bytes))
+        |f| f.reverse.and_then(|r| number(r.bytes)),
     ),
-    row!("dst_payload_bytes", "", "meter", "Payload bytes received", |f| f
-        .reverse
-        .and_then(|r| number(r.payload_bytes))),
-    row!(
+    row("dst_payload_bytes", "", "meter", "Payload bytes received", |f| {
+        f.reverse.and_then(|r| number(r.payload_bytes))
+    }),
+    row(
         "src_tcp_flags",
         "tcpControlBits",
         "meter",
         "TCP flags sent",
-        |f| { (f.key.proto == crate::proto::TCP).then(|| Cell::Text(flags_text(f.forward_flags))) }
+        |f| (f.key.proto == crate::proto::TCP).then(|| Cell::Text(flags_text(f.forward_flags))),
     ),
-    row!(
+    row(
         "dst_tcp_flags",
         "reverseTcpControlBits",
         "meter",
         "TCP flags received",
-        |f| { (f.key.proto == crate::proto::TCP).then(|| Cell::Text(flags_text(f.reverse_flags))) }
+        |f| (f.key.proto == crate::proto::TCP).then(|| Cell::Text(flags_text(f.reverse_flags))),
     ),
-    row!(
+    row(
         "src_mac",
         "sourceMacAddress",
         "wire",
         "Initiator hardware address",
-        |f| f.initiator_mac.map(Cell::Mac)
+        |f| f.initiator_mac.map(Cell::Mac),
     ),
-    row!(
+    row(
         "dst_mac",
         "destinationMacAddress",
         "wire",
         "Responder hardware address",
-        |f| f.responder_mac.map(Cell::Mac)
+        |f| f.responder_mac.map(Cell::Mac),
     ),
-    row!("src_ttl", "ipTTL", "meter", "TTL of the first packet sent", |f| f
-        .key
-        .is_ip()
-        .then(|| Cell::Number(f.forward_ttl.into()))),
-    row!(
+    row("src_ttl", "ipTTL", "meter", "TTL of the first packet sent", |f| {
+        of_ip(f, Cell::Number(f.forward_ttl.into()))
+    }),
+    row(
         "dst_ttl",
         "reverseIpTTL",
         "meter",
         "TTL of the first packet received",
-        |f| { (f.key.is_ip() && f.answered()).then(|| Cell::Number(f.reverse_ttl.into())) }
+        |f| (f.key.is_ip() && f.answered()).then(|| Cell::Number(f.reverse_ttl.into())),
     ),
-    row!("tos", "ipClassOfService", "meter", "Type of service", |f| f
-        .key
-        .is_ip()
-        .then(|| Cell::Number(f.tos.into()))),
-    row!(
+    row("tos", "ipClassOfService", "meter", "Type of service", |f| {
+        of_ip(f, Cell::Number(f.tos.into()))
+    }),
+    row(
         "syn_bytes",
         "",
         "meter",
         "IP length of the first SYN, bytes",
-        |f| (f.syn_bytes > 0).then(|| Cell::Number(f.syn_bytes.into()))
+        |f| nonzero(f.syn_bytes),
     ),
-    row!(
+    row(
         "syn_window",
         "tcpWindowSize",
         "meter",
         "TCP window of the first SYN",
-        |f| (f.syn_bytes > 0).then(|| Cell::Number(f.syn_window.into()))
+        |f| (f.syn_bytes > 0).then(|| Cell::Number(f.syn_window.into())),
     ),
-    row!(
+    row(
         "icmp_type",
         "icmpTypeIPv4/icmpTypeIPv6",
         "wire",
         "ICMP type",
-        |f| f.icmp.and_then(|(kind, _)| number(kind))
+        |f| f.icmp.and_then(|(kind, _)| number(kind)),
     ),
-    row!(
+    row(
         "icmp_code",
         "icmpCodeIPv4/icmpCodeIPv6",
         "wire",
         "ICMP code",
-        |f| f.icmp.and_then(|(_, code)| number(code))
+        |f| f.icmp.and_then(|(_, code)| number(code)),
     ),
-    row!(
+    row(
         "icmp_error",
         "",
         "meter",
@@ -263,58 +272,50 @@ pub const ELEMENTS: &[Element] = &[
         |f| {
             f.icmp_error
                 .map(|(kind, code)| Cell::Text(format!("{kind}/{code}")))
-        }
+        },
     ),
-    row!("community_id", "", "meter", "Community ID", |f| community_id::of(
-        &f.key, 0
-    )
-    .map(Cell::Text)),
-    row!("conn_state", "", "meter", "Connection state (Zeek)", |f| f
-        .key
-        .is_ip()
-        .then(|| Cell::Text(f.conn_state.word().into()))),
-    row!("history", "", "meter", "History letters (Zeek)", |f| {
+    row("community_id", "", "meter", "Community ID", |f| {
+        community_id::of(&f.key, 0).map(Cell::Text)
+    }),
+    row("conn_state", "", "meter", "Connection state (Zeek)", |f| {
+        of_ip(f, Cell::Text(f.conn_state.word().into()))
+    }),
+    row("history", "", "meter", "History letters (Zeek)", |f| {
         let letters = f.history.as_str();
         (!letters.is_empty()).then(|| Cell::Text(letters.into()))
     }),
-    row!("app", "applicationName", "dissect", "Application protocol", |f| f
-        .protocol
-        .and_then(|app| text(app.word()))),
-    row!("app_by", "", "dissect", "Application known by", |f| {
+    row("app", "applicationName", "dissect", "Application protocol", |f| {
+        f.protocol.and_then(|app| text(app.word()))
+    }),
+    row("app_by", "", "dissect", "Application known by", |f| {
         f.protocol
             .and_then(|_| text(if f.protocol_by_content { "content" } else { "port" }))
     }),
-    row!("logins_refused", "", "dissect", "Log-ins refused", |f| (f
-        .logins
-        .refused
-        > 0)
-    .then(|| Cell::Number(f.logins.refused.into()))),
-    row!("logins_accepted", "", "dissect", "Log-ins accepted", |f| (f
-        .logins
-        .accepted
-        > 0)
-    .then(|| Cell::Number(f.logins.accepted.into()))),
-    row!("src_inside", "", "enrich", "Initiator is inside", |f| f
-        .key
-        .is_ip()
-        .then_some(Cell::Flag(f.initiator_inside))),
-    row!("dst_inside", "", "enrich", "Responder is inside", |f| f
-        .key
-        .is_ip()
-        .then_some(Cell::Flag(f.responder_inside))),
-    row!(
+    row("logins_refused", "", "dissect", "Log-ins refused", |f| {
+        nonzero(f.logins.refused)
+    }),
+    row("logins_accepted", "", "dissect", "Log-ins accepted", |f| {
+        nonzero(f.logins.accepted)
+    }),
+    row("src_inside", "", "enrich", "Initiator is inside", |f| {
+        of_ip(f, Cell::Flag(f.initiator_inside))
+    }),
+    row("dst_inside", "", "enrich", "Responder is inside", |f| {
+        of_ip(f, Cell::Flag(f.responder_inside))
+    }),
+    row(
         "sampling",
         "samplingInterval",
         "collector",
         "One packet counted of so many",
-        |f| (f.sampling > 1).then(|| Cell::Number(f.sampling.into()))
+        |f| (f.sampling > 1).then(|| Cell::Number(f.sampling.into())),
     ),
-    row!(
+    row(
         "exporter",
         "exporterIPv4Address/exporterIPv6Address",
         "collector",
         "Exporter of the record",
-        |f| f.exporter.map(Cell::Ip)
+        |f| f.exporter.map(Cell::Ip),
     ),
 ];
 
