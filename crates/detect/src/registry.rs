@@ -125,4 +125,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::flood::reflectdos::Reflection>(),
     entry::<crate::asset::dhcpanom::DhcpAnomaly>(),
     entry::<crate::flood::srvna::ServiceNotAvailable>(),
+    entry::<crate::policy::honeypot::Honeypot>(),
 ];

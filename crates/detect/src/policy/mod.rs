@@ -1,4 +1,5 @@
 //! Traffic that should not be in this network at all, whatever its purpose.
 
+pub mod honeypot;
 pub mod l3anomaly;
 pub mod telnet;
