@@ -126,4 +126,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::asset::dhcpanom::DhcpAnomaly>(),
     entry::<crate::flood::srvna::ServiceNotAvailable>(),
     entry::<crate::policy::honeypot::Honeypot>(),
+    entry::<crate::policy::dirinet::Closed>(),
 ];
