@@ -127,4 +127,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::flood::srvna::ServiceNotAvailable>(),
     entry::<crate::policy::honeypot::Honeypot>(),
     entry::<crate::policy::dirinet::Closed>(),
+    entry::<crate::policy::ipv6tunnel::Ipv6Tunnel>(),
 ];

@@ -2,5 +2,6 @@
 
 pub mod dirinet;
 pub mod honeypot;
+pub mod ipv6tunnel;
 pub mod l3anomaly;
 pub mod telnet;
