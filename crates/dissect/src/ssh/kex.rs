@@ -83,9 +83,9 @@ pub(super) fn agreed<'a>(client: &'a [u8], server: &[u8]) -> Option<&'a [u8]> {
         .find(known)
 }
 
-/// Is the packet length readable on the wire? Yes with encrypt-then-MAC and AES-GCM (RFC 5647 7.3), no with
-/// ChaCha20-Poly1305 and the ciphers of RFC 4253.
-pub(super) fn has_clear_length(cipher: &[u8], mac: &[u8]) -> Option<usize> {
+/// Length of MAC or tag behind a packet whose own length is readable on the wire: so with encrypt-then-MAC and AES-GCM
+/// (RFC 5647 7.3), not so (`None`) with ChaCha20-Poly1305 and the ciphers of RFC 4253.
+pub(super) fn readable_tag_len(cipher: &[u8], mac: &[u8]) -> Option<usize> {
     const GCM_TAG: usize = 16;
     if cipher.starts_with(b"aes") && memchr::memmem::find(cipher, b"gcm").is_some() {
         return Some(GCM_TAG);
@@ -122,14 +122,14 @@ mod tests {
 
     #[test]
     fn lengths_on_the_wire() {
-        assert_eq!(has_clear_length(b"aes128-gcm@openssh.com", b""), Some(16));
+        assert_eq!(readable_tag_len(b"aes128-gcm@openssh.com", b""), Some(16));
         assert_eq!(
-            has_clear_length(b"aes128-ctr", b"hmac-sha2-256-etm@openssh.com"),
+            readable_tag_len(b"aes128-ctr", b"hmac-sha2-256-etm@openssh.com"),
             Some(32)
         );
-        assert_eq!(has_clear_length(b"aes128-ctr", b"hmac-sha2-256"), None);
+        assert_eq!(readable_tag_len(b"aes128-ctr", b"hmac-sha2-256"), None);
         assert_eq!(
-            has_clear_length(b"chacha20-poly1305@openssh.com", b"hmac-sha2-256-etm@openssh.com"),
+            readable_tag_len(b"chacha20-poly1305@openssh.com", b"hmac-sha2-256-etm@openssh.com"),
             None
         );
     }

@@ -8,7 +8,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use weir_model::{Anomaly, Kind, Protocol, Time, Transport};
+use weir_model::{Anomaly, Kind, Outcome, Protocol, Time, Transport};
 
 use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want, text};
 use authentication::{Authentication, Verdict};
@@ -68,7 +68,7 @@ impl Dissector for Ssh {
                     let mut stream = std::mem::take(&mut self.streams[from as usize]);
                     let taken = stream.next(&mut data, |piece| want = self.piece(piece, from, time, sink));
                     // Agreed lengths are set for both sides while a piece is handled.
-                    stream.clear_length = stream.clear_length.or(self.streams[from as usize].clear_length);
+                    stream.tag_len = stream.tag_len.or(self.streams[from as usize].tag_len);
                     self.streams[from as usize] = stream;
                     if want != Want::More {
                         return want;
@@ -155,7 +155,7 @@ impl Ssh {
         self.send_handshake(time, sink);
         if self.authentication.has_begun() {
             let verdict = Verdict {
-                outcome: weir_model::Outcome::Unknown,
+                outcome: Outcome::Unknown,
                 attempts: None,
             };
             self.send_login(verdict, time, sink);
@@ -188,7 +188,7 @@ impl Ssh {
         for (side, cipher, cipher_known, mac, mac_known) in lists {
             let cipher = kex::agreed(cipher, cipher_known).unwrap_or_default();
             let mac = kex::agreed(mac, mac_known).unwrap_or_default();
-            self.streams[side].clear_length = kex::has_clear_length(cipher, mac);
+            self.streams[side].tag_len = kex::readable_tag_len(cipher, mac);
         }
         let software = self.banners[client].as_deref().unwrap_or_default();
         self.authentication.skips_none = software.contains("paramiko");

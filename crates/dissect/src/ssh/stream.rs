@@ -17,10 +17,12 @@ const NEWKEYS: u8 = 21;
 pub(super) struct Stream {
     phase: Phase,
     held: Vec<u8>,
+    /// Bytes of the packet at hand that nobody reads.
     skip: usize,
+    /// Lines that came before the banner.
     lines: usize,
-    /// Length of MAC or tag, when packet lengths are readable in the encrypted part.
-    pub clear_length: Option<usize>,
+    /// Length of MAC or tag behind a packet, when packet lengths are readable in the encrypted part.
+    pub(super) tag_len: Option<usize>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +50,12 @@ impl Stream {
     pub(super) fn next(&mut self, data: &mut &[u8], on_piece: impl FnOnce(Piece<'_>)) -> Option<()> {
         match self.phase {
             _ if data.is_empty() => None,
+            _ if self.skip > 0 => {
+                let passed = data.len().min(self.skip);
+                self.skip -= passed;
+                *data = &data[passed..];
+                Some(())
+            }
             Phase::Encrypted => self.encrypted(data, on_piece),
             Phase::Banner => self.banner(data, on_piece),
             Phase::Handshake => self.handshake(data, on_piece),
@@ -60,6 +68,13 @@ impl Stream {
         self.held.extend_from_slice(&data[..taken]);
         *data = &data[taken..];
         self.held.len() >= wanted
+    }
+
+    /// Length of the packet whose head is held; it does not count itself (RFC 4253 6).
+    fn packet_len(&self) -> Option<usize> {
+        self.held
+            .first_chunk()
+            .map(|len| u32::from_be_bytes(*len) as usize)
     }
 
     fn banner(&mut self, data: &mut &[u8], on_piece: impl FnOnce(Piece<'_>)) -> Option<()> {
@@ -82,16 +97,10 @@ impl Stream {
     }
 
     fn handshake(&mut self, data: &mut &[u8], on_piece: impl FnOnce(Piece<'_>)) -> Option<()> {
-        if self.skip > 0 {
-            let passed = data.len().min(self.skip);
-            self.skip -= passed;
-            *data = &data[passed..];
-            return Some(());
-        }
         if !self.fill(data, 6) {
             return None;
         }
-        let len = u32::from_be_bytes([self.held[0], self.held[1], self.held[2], self.held[3]]) as usize;
+        let len = self.packet_len()?;
         let padding = usize::from(self.held[4]);
         if len > PACKET_MAX || len < padding + 2 {
             *data = &[];
@@ -114,22 +123,16 @@ impl Stream {
     }
 
     fn encrypted(&mut self, data: &mut &[u8], on_piece: impl FnOnce(Piece<'_>)) -> Option<()> {
-        let Some(tag) = self.clear_length else {
+        let Some(tag) = self.tag_len else {
             let len = data.len();
             *data = &[];
             on_piece(Piece::Encrypted(len));
             return Some(());
         };
-        if self.skip > 0 {
-            let passed = data.len().min(self.skip);
-            self.skip -= passed;
-            *data = &data[passed..];
-            return Some(());
-        }
         if !self.fill(data, 4) {
             return None;
         }
-        let len = u32::from_be_bytes([self.held[0], self.held[1], self.held[2], self.held[3]]) as usize;
+        let len = self.packet_len()?;
         self.held.clear();
         if len > PACKET_MAX {
             *data = &[];
