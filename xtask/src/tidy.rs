@@ -18,6 +18,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("detect", &[]),
     ("triage", &[]),
     ("output", &[]),
+    ("query", &[]),
     ("testkit", &["wire"]),
 ];
 /// Lines of a file, tests included, past which it must become several.
