@@ -47,6 +47,7 @@ pub(super) struct Limits {
     pub(super) sources_min: u32,
     pub(super) spray_targets_min: u32,
     pub(super) share_min: f64,
+    pub(super) tries_per_target_min: f64,
 }
 
 pub(super) const DISTRIBUTED: Rule = &[
@@ -56,6 +57,13 @@ pub(super) const DISTRIBUTED: Rule = &[
 ];
 pub(super) const PERSISTENT: Rule = &[
     Clause::at_least("attempts", "attempts_min"),
+    Clause::at_least("targets", "targets_min"),
+    Clause::at_least("share", "share_min"),
+    Clause::at_least("tries_per_target", "tries_per_target_min"),
+];
+/// The same by verdict alone, where one try at each target is enough.
+pub(super) const REFUSED: Rule = &[
+    Clause::at_least("refused", "attempts_min"),
     Clause::at_least("targets", "targets_min"),
     Clause::at_least("share", "share_min"),
 ];
@@ -72,6 +80,8 @@ pub struct Hunt {
     /// Sessions that were tries, and sessions that were not: accepted, or too large for a try.
     tries: u64,
     others: u64,
+    /// Tries that were seen to be refused.
+    refused: u64,
     success: bool,
     first: Time,
     last: Time,
@@ -141,7 +151,10 @@ impl Hunt {
         let peer = peer(cell, &login.key);
         let tries = login.number("ssh.attempts").unwrap_or(1).clamp(1, TRIES_MAX);
         match login.outcome {
-            Outcome::Refused => self.attempt(peer, tries, login.start, login.end),
+            Outcome::Refused => {
+                self.refused += tries;
+                self.attempt(peer, tries, login.start, login.end);
+            }
             Outcome::Accepted => {
                 self.success |= self.peers.weight(peer) >= u64::from(limits.attempts_min);
                 self.others += 1;
@@ -168,12 +181,19 @@ impl Hunt {
         };
         let sprayed = if cell.role == DAY { peers } else { 0 };
         let share = self.tries as f64 / (self.tries + self.others).max(1) as f64;
+        let per_target = self.attempts as f64 / targets.max(1) as f64;
         let facts = Facts::new()
             .input("attempts", Quantity::Count(self.attempts))
             .input("targets", Quantity::Count(targets))
             .input("sources", Quantity::Count(sources))
             .input("sprayed", Quantity::Count(sprayed))
             .input("share", Quantity::Ratio(share))
+            .input("refused", Quantity::Count(self.refused))
+            .input("tries_per_target", Quantity::Ratio(per_target))
+            .limit(
+                "tries_per_target_min",
+                Quantity::Ratio(limits.tries_per_target_min),
+            )
             .limit("attempts_min", Quantity::Count(limits.attempts_min.into()))
             .limit("targets_min", Quantity::Count(limits.targets_min.into()))
             .limit("sources_min", Quantity::Count(limits.sources_min.into()))

@@ -19,6 +19,9 @@ crate::params! {
     /// Smallest answer that counts, bytes; a refusal by status counts at any size. 0 also counts empty redirects, which
     /// some applications answer to wrong passwords (and right ones).
     page_bytes_min: u64 = 200, 0..=1_000_000;
+    /// Share of refusals and unclear answers in all log-ins of the client meanwhile, 0 to 1. A first round that is refused
+    /// and a second that is accepted are how browsers negotiate.
+    failed_min: f64 = 0.8, 0.0..=1.0;
     /// Also judge flows without seen content (encrypted, or flow records only) by equal answer sizes. Finds guessing over
     /// HTTPS, and reports every steady poll as well.
     by_shape: bool = false;
@@ -39,6 +42,8 @@ struct Answer {
     page: u64,
     repetitions: u32,
     refused: u32,
+    /// Log-ins accepted since the first of these answers.
+    accepted: u32,
     first: Time,
     last: Time,
 }
@@ -57,6 +62,7 @@ impl State {
             page,
             repetitions: 0,
             refused: 0,
+            accepted: 0,
             first: start,
             last: end,
         };
@@ -97,8 +103,12 @@ impl Method for HttpDictionary {
                 &[
                     Clause::at_least("repetitions", "repetitions_min"),
                     Clause::at_least("page_bytes", "page_bytes_min"),
+                    Clause::at_least("failed", "failed_min"),
                 ],
-                &[Clause::at_least("refused", "repetitions_min")],
+                &[
+                    Clause::at_least("refused", "repetitions_min"),
+                    Clause::at_least("failed", "failed_min"),
+                ],
             ],
             reason: "{repetitions} log-in requests in {span} from {source} to {target}, each answered with the same \
                      {page_bytes}",
@@ -122,7 +132,7 @@ impl Method for HttpDictionary {
             what: "A client tries passwords in a web form. The page that says \"wrong password\" has one size.",
             basis: "Requests that carry a log-in (a form with a password, or an Authorization header) are grouped by \
                     path, status and size of the answer, per client and server, within five minutes. Accepted \
-                    Authorization is left out.",
+                    Authorization is left out and counts against guessing.",
             bias: "Silent in doubt: other requests never count, and encrypted traffic is judged only with by_shape, \
                    because polling pages and monitoring answer in equal sizes too.",
             false_positives: "A program that posts credentials with every call to an interface without sessions; a \
@@ -150,7 +160,7 @@ impl Method for HttpDictionary {
     }
 
     fn cells_of_transaction(_: &Params, login: &Transaction, cells: &mut Cells) {
-        if login.outcome != Outcome::Accepted && login.number("http.status").is_some() {
+        if login.number("http.status").is_some() {
             cells.add(CellKey::service(&login.key));
         }
     }
@@ -161,6 +171,11 @@ impl Method for HttpDictionary {
     }
 
     fn on_transaction(params: &Params, state: &mut State, _: &CellKey, login: &Transaction) {
+        if login.outcome == Outcome::Accepted {
+            let accepted = |answer: &mut Answer| answer.accepted = answer.accepted.saturating_add(1);
+            state.answers.iter_mut().for_each(accepted);
+            return;
+        }
         let page = login.number("http.response_bytes").unwrap_or_default();
         let path = login.text("http.uri").unwrap_or_default();
         let mut hash = SipHasher13::new_with_keys(0x6874_7470, 0x6469_6374);
@@ -177,10 +192,14 @@ impl Method for HttpDictionary {
         if !out.due("SameSize") {
             return;
         }
+        let all = answer.repetitions.saturating_add(answer.accepted);
+        let failed = f64::from(answer.repetitions) / f64::from(all.max(1));
         let facts = Facts::new()
             .input("repetitions", Quantity::Count(answer.repetitions.into()))
             .input("page_bytes", Quantity::Bytes(answer.page))
             .input("refused", Quantity::Count(answer.refused.into()))
+            .input("failed", Quantity::Ratio(failed))
+            .limit("failed_min", Quantity::Ratio(params.failed_min))
             .limit("repetitions_min", Quantity::Count(params.repetitions_min.into()))
             .limit("page_bytes_min", Quantity::Bytes(params.page_bytes_min));
         let (Some(verdict), Some(peer)) = (out.judge("SameSize", facts), cell.peer) else {
@@ -215,7 +234,7 @@ mod tests {
             "tx http/login every 2s x60 10.0.0.5 <> 10.0.0.9:80 http.uri=/login.php http.status=200 http.response_bytes=1523 dur=30ms",
             expect![[r#"
                 HTTPDICT.SameSize 90 % after 58 s, 2 findings, 1 targets: 60 log-in requests in 118 s from 10.0.0.5 to 10.0.0.9:80, each answered with the same 1.49 KiB
-                  repetitions >= repetitions_min and page_bytes >= page_bytes_min; silent at repetitions 30, page_bytes 200 B; src ip 10.0.0.5 and dst ip 10.0.0.9 and proto tcp and dst port 80
+                  repetitions >= repetitions_min and page_bytes >= page_bytes_min and failed >= failed_min; silent at repetitions 30, page_bytes 200 B, failed 0.8; src ip 10.0.0.5 and dst ip 10.0.0.9 and proto tcp and dst port 80
             "#]],
         );
     }
@@ -227,7 +246,7 @@ mod tests {
             "tx http/login every 2s x60 10.0.0.5 <> 10.0.0.9:80 outcome=refused http.uri=/a http.status=401 http.response_bytes=0",
             expect![[r#"
                 HTTPDICT.SameSize 90 % after 58 s, 2 findings, 1 targets: 60 log-in requests in 118 s from 10.0.0.5 to 10.0.0.9:80, each answered with the same 0 B
-                  refused >= repetitions_min; silent at refused 30; src ip 10.0.0.5 and dst ip 10.0.0.9 and proto tcp and dst port 80
+                  refused >= repetitions_min and failed >= failed_min; silent at refused 30, failed 0.8; src ip 10.0.0.5 and dst ip 10.0.0.9 and proto tcp and dst port 80
             "#]],
         );
     }
@@ -260,7 +279,7 @@ mod tests {
             "every 1s x60 10.0.0.5 <> 10.0.0.9:443 tcp APRSF 1200/12 3000/12 app=tls",
             expect![[r#"
                 HTTPDICT.SameSize 90 % after 29 s, 2 findings, 1 targets: 60 log-in requests in 59 s from 10.0.0.5 to 10.0.0.9:443, each answered with the same 2.93 KiB
-                  repetitions >= repetitions_min and page_bytes >= page_bytes_min; silent at repetitions 30, page_bytes 200 B; src ip 10.0.0.5 and dst ip 10.0.0.9 and proto tcp and dst port 443
+                  repetitions >= repetitions_min and page_bytes >= page_bytes_min and failed >= failed_min; silent at repetitions 30, page_bytes 200 B, failed 0.8; src ip 10.0.0.5 and dst ip 10.0.0.9 and proto tcp and dst port 443
             "#]],
         );
     }

@@ -23,6 +23,8 @@ crate::params! {
     spray_targets_min: u32 = 15, 3..=10_000;
     /// Share of sessions that must be tries; sessions with real work and accepted log-ins lower it.
     share_min: f64 = 0.8, 0.0..=1.0;
+    /// Tries per target where sessions are told by size alone. One session each is what inventories and key scans hold.
+    tries_per_target_min: f64 = 1.0, 1.0..=1000.0;
 }
 
 const SERVICE: Service = Service {
@@ -41,6 +43,7 @@ impl Params {
             sources_min: self.sources_min,
             spray_targets_min: self.spray_targets_min,
             share_min: self.share_min,
+            tries_per_target_min: self.tries_per_target_min,
         }
     }
 }
@@ -57,7 +60,12 @@ impl Method for RdpDictionary {
         submethods: &[SubmethodMeta {
             name: "General",
             about: "Passwords are guessed over RDP with patience, by one source or by several.",
-            rules: &[engine::SPRAYED, engine::DISTRIBUTED, engine::PERSISTENT],
+            rules: &[
+                engine::SPRAYED,
+                engine::DISTRIBUTED,
+                engine::PERSISTENT,
+                engine::REFUSED,
+            ],
             reason: "{attempts} RDP log-in tries in {span} by {By} at {targets}, {Outcome}",
             needs: &[],
             techniques: &[
@@ -129,7 +137,7 @@ mod tests {
             "every 94s x304 203.0.113.2 <> 10.0.0.2:3389 tcp APRSF 1624~4%/12 1875/7 app=rdp dur=5s",
             expect![[r#"
                 RDPDICT.General 100 % after 1321 s, 74 findings, 1 targets: 304 RDP log-in tries in 7.91 h by 203.0.113.2 at 10.0.0.2:3389, no success seen
-                  attempts >= attempts_min and targets >= targets_min and share >= share_min; silent at attempts 15, targets 1, share 0.8; src ip 203.0.113.2 and dst ip 10.0.0.2 and proto tcp and dst port 3389
+                  attempts >= attempts_min and targets >= targets_min and share >= share_min and tries_per_target >= tries_per_target_min; silent at attempts 15, targets 1, share 0.8, tries_per_target 1; src ip 203.0.113.2 and dst ip 10.0.0.2 and proto tcp and dst port 3389
             "#]],
         );
     }

@@ -23,6 +23,8 @@ crate::params! {
     spray_targets_min: u32 = 15, 3..=10_000;
     /// Share of sessions that must be tries; sessions with real work and accepted log-ins lower it.
     share_min: f64 = 0.8, 0.0..=1.0;
+    /// Tries per target where sessions are told by size alone. One session each is what inventories and key scans hold.
+    tries_per_target_min: f64 = 2.0, 1.0..=1000.0;
     /// Further ports that carry SSH, where only flow records arrive.
     obscure_ports: Vec<u16> = Vec::new();
 }
@@ -43,6 +45,7 @@ impl Params {
             sources_min: self.sources_min,
             spray_targets_min: self.spray_targets_min,
             share_min: self.share_min,
+            tries_per_target_min: self.tries_per_target_min,
         }
     }
 }
@@ -59,7 +62,12 @@ impl Method for SshDictionary {
         submethods: &[SubmethodMeta {
             name: "General",
             about: "Passwords are guessed over SSH with patience, by one source or by several.",
-            rules: &[engine::SPRAYED, engine::DISTRIBUTED, engine::PERSISTENT],
+            rules: &[
+                engine::SPRAYED,
+                engine::DISTRIBUTED,
+                engine::PERSISTENT,
+                engine::REFUSED,
+            ],
             reason: "{attempts} SSH log-in tries in {span} by {By} at {targets}, {Outcome}",
             needs: &[],
             techniques: &[
@@ -145,7 +153,7 @@ mod tests {
              203.0.113.2 <> 10.0.0.2:22 tcp APRSF 30000/300 60000/350 dur=100s",
             expect![[r#"
                 SSHDICT.General 99 % after 392 s, 5 findings, 1 targets: 61 SSH log-in tries in 20.2 min by 203.0.113.2 at 10.0.0.2:22, a session that worked followed
-                  attempts >= attempts_min and targets >= targets_min and share >= share_min; silent at attempts 20, targets 1, share 0.8; src ip 203.0.113.2 and dst ip 10.0.0.2 and proto tcp and dst port 22
+                  attempts >= attempts_min and targets >= targets_min and share >= share_min and tries_per_target >= tries_per_target_min; silent at attempts 20, targets 1, share 0.8, tries_per_target 2; src ip 203.0.113.2 and dst ip 10.0.0.2 and proto tcp and dst port 22
             "#]],
         );
     }
@@ -166,7 +174,7 @@ mod tests {
              @0s every 6s x11 192.168.56.1 <> 192.168.56.103:22 tcp APRSF 4045/22 3334/15 app=ssh refused=1 dur=5s",
             expect![[r#"
                 SSHDICT.General 73 % after 42 s, 2 findings, 1 targets: 29 SSH log-in tries in 60 s by 192.168.56.1 at 192.168.56.103:22, no success seen
-                  attempts >= attempts_min and targets >= targets_min and share >= share_min; silent at attempts 20, targets 1, share 0.8; src ip 192.168.56.1 and dst ip 192.168.56.103 and proto tcp and dst port 22
+                  attempts >= attempts_min and targets >= targets_min and share >= share_min and tries_per_target >= tries_per_target_min; silent at attempts 20, targets 1, share 0.8, tries_per_target 2; src ip 192.168.56.1 and dst ip 192.168.56.103 and proto tcp and dst port 22
             "#]],
         );
     }
