@@ -67,6 +67,8 @@ pub struct State {
     last_request: Option<Time>,
     requests: Counters,
     replies: Counters,
+    /// Requests of flows that were answered: only these can be compared with their replies.
+    asked: Counters,
     payload_max: u16,
     hosts: Distinct,
     silent: Distinct,
@@ -144,6 +146,9 @@ impl Method for IcmpAnomaly {
         state.last_request = state.last_request.max(Some(flow.start));
         state.requests.add(flow.forward);
         state.replies.add(flow.reverse_or_zero());
+        if flow.answered() {
+            state.asked.add(flow.forward);
+        }
         state.payload_max = state.payload_max.max(flow.icmp_payload_max);
         match cell.role {
             SMURF if flow.forward_total.packets > 0 => state.mac = flow.initiator_mac.or(state.mac),
@@ -267,7 +272,7 @@ fn judge_pair(params: &Params, state: &State, cell: &CellKey, out: &mut Findings
         return;
     }
     let mean = |counters: Counters| counters.payload_bytes as f64 / counters.packets.max(1) as f64;
-    let (asked, given) = (mean(requests), mean(replies));
+    let (asked, given) = (mean(state.asked), mean(replies));
     let skew = if replies.packets == 0 {
         0.0
     } else {

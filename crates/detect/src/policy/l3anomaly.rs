@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use weir_model::{
     Clause, Counters, Facts, FlowFilter, FlowRecord, Manual, Maturity, MethodMeta, Need, Priority, Quantity,
-    Reads, Rule, Scope, SubmethodMeta, Target, Technique, Time,
+    Reads, Rule, Scope, SubmethodMeta, Target, Technique, Time, proto, tcp_flags,
 };
 
 use crate::address::is_group;
@@ -93,7 +93,7 @@ impl Method for L3Anomaly {
         same_as: &[],
         manual: Manual {
             what: "Packets with addresses that no correct configuration produces: a sign of forged senders, of attacks on old network stacks, or of a wrong route.",
-            basis: "Addresses alone. IPSpoof needs the inside networks to be configured, because a guess would make every unknown network a forger. Multicast, link-local, unspecified and loopback addresses are left out of IPSpoof; SameIPs leaves out loopback and conversations of a host with itself, in which both ports speak.",
+            basis: "Addresses alone. IPSpoof needs the inside networks to be configured, because a guess would make every unknown network a forger. Multicast, link-local, unspecified and loopback addresses are left out of IPSpoof; SameIPs counts only what nobody answers (openings of TCP, packets from a port to itself), because a capture on a host's own loopback shows it talking to itself.",
             bias: "IPSpoof stays off without configured inside networks. Fewer packets than packets_min are taken for strays.",
             false_positives: "Transit traffic at a provider's edge; inside networks missing in the configuration; captures with anonymised addresses.",
             response: "Find the port of the switch by the hardware address. Filter forged senders where they enter (RFC 2827, RFC 3704).",
@@ -112,9 +112,7 @@ impl Method for L3Anomaly {
             return;
         }
         if key.initiator_ip == key.responder_ip {
-            // A host that talks to its own address does so over its loopback, both ways; a LAND packet gets no answer.
-            let own_talk = key.initiator_ip.is_loopback() || flow.answered();
-            if !own_talk && !key.initiator_ip.is_unspecified() {
+            if is_land(flow) {
                 cells.add(CellKey::initiator(key).role(2));
             }
             return;
@@ -173,6 +171,21 @@ impl Method for L3Anomaly {
                 });
         }
     }
+}
+
+/// Is it a packet to its own sender, as LAND sends them? A host may well talk to its own address, and a capture on its
+/// loopback sees that, sometimes one way only (logs by UDP) or joined in the middle; so only what gets no answer counts,
+/// and of that, openings of TCP and packets from a port to itself.
+fn is_land(flow: &FlowRecord) -> bool {
+    let key = &flow.key;
+    let same_port = key.initiator_port == key.responder_port;
+    let opening = flow.forward_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
+    let odd = match key.proto {
+        proto::TCP => opening || same_port,
+        proto::UDP => same_port,
+        _ => true,
+    };
+    odd && !flow.answered() && !key.initiator_ip.is_loopback() && !key.initiator_ip.is_unspecified()
 }
 
 /// The group that is named as a sender, if one is.
@@ -241,7 +254,7 @@ mod tests {
     #[test]
     fn same_ips() {
         check::<L3Anomaly>(
-            "x10 10.0.0.9:139 > 10.0.0.9:139 tcp S\nx9 10.0.0.8:139 > 10.0.0.8:139 tcp S\nx50 127.0.0.1 <> 127.0.0.1:80 tcp SAF\nx50 ::1 <> [::1]:80 tcp SAF\nx50 10.0.0.7 <> 10.0.0.7:80 tcp SAF",
+            "x10 10.0.0.9:139 > 10.0.0.9:139 tcp S\nx9 10.0.0.8:139 > 10.0.0.8:139 tcp S\nx50 127.0.0.1 <> 127.0.0.1:80 tcp SAF\nx50 ::1 <> [::1]:80 tcp SAF\nx50 10.0.0.7 <> 10.0.0.7:80 tcp SAF\nx50 10.0.0.7 > 10.0.0.7:514 udp\nx50 10.0.0.7 > 10.0.0.7:9001 tcp AP 300/3 first=A",
             expect![[r#"
                 L3ANOMALY.SameIPs 100 % after 0 s, 2 findings, 1 targets: 10 packets in 0 s name 10.0.0.9 both as sender and as receiver
                   packets >= packets_min; silent at packets 10; src ip 10.0.0.9
