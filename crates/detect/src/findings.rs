@@ -157,6 +157,12 @@ impl Verdict<'_> {
         self
     }
 
+    /// Names the source by its hardware address alone, where the address of the cell is not its own.
+    pub fn source_link(self, mac: Mac) -> Self {
+        (self.finding.source.ip, self.finding.source.mac) = (None, Some(mac));
+        self
+    }
+
     /// Names the targets; `count` is how many there are in all, the list may be shorter.
     pub fn targets(self, targets: impl IntoIterator<Item = Target>, count: u64) -> Self {
         self.finding.targets = targets.into_iter().take(Finding::TARGETS_MAX).collect();

@@ -15,10 +15,13 @@ pub mod policy;
 mod registry;
 mod runner;
 pub mod scan;
+#[cfg(test)]
+mod scenarios;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod volume;
+mod words;
 
 pub use cell::{CellKey, Cells};
 pub use findings::{Findings, Verdict};

@@ -14,8 +14,9 @@ use weir_model::{
 };
 
 use crate::address::is_group;
+use crate::words::counted;
 use crate::{CellKey, Cells, Findings, Method, Window};
-use claims::{Address, Claimant};
+use claims::{Address, Call, Claimant, is_customary};
 
 /// Kinds of cells, by role.
 const ARP_ADDRESS: u8 = 0;
@@ -31,6 +32,8 @@ crate::params! {
     changes_min: u32 = 3, 1..=1000;
     /// Answers nobody asked for that make a single change suspicious: poisoning must be repeated, a takeover is told once.
     unasked_min: u32 = 3, 1..=1000;
+    /// The same for a gateway's address, which is the usual prey and seldom moves.
+    gateway_unasked_min: u32 = 2, 1..=1000;
     /// Distinct hosts that ask for an address before it counts as a gateway; two suffice for .1 and .254.
     gateway_askers_min: u32 = 5, 1..=10_000;
     /// Addresses one hardware address claims within `takeover_silence_s`.
@@ -188,10 +191,15 @@ impl Method for ArpSpoof {
                     .claim(ip, message.other, message.reply, message.announcement, at);
             }
             Some((ip, mac)) if ip == cell.host => {
-                let asked = message.reply && state.address.asked_within(at, ANSWER_S);
-                let unasked = message.reply && !asked;
+                let call = if !message.reply || state.address.asked_within(at, ANSWER_S) {
+                    Call::Asked
+                } else if message.announcement {
+                    Call::Announced
+                } else {
+                    Call::Unasked
+                };
                 let silence_s = f64::from(params.takeover_silence_s);
-                state.address.claim(mac, message.other, unasked, at, silence_s);
+                state.address.claim(mac, message.other, call, at, silence_s);
             }
             _ => {
                 let asker = message.claim.map_or(transaction.key.initiator_ip, |(ip, _)| ip);
@@ -230,7 +238,9 @@ fn judge_address(params: &Params, state: &State, cell: &CellKey, out: &mut Findi
     };
     let nd = cell.role == ND_ADDRESS;
     let gateway = address.is_gateway(cell.host, params.gateway_askers_min.into());
-    let submethod = match (nd, gateway) {
+    // Who stands between a host and its gateway lies to both: that is one attack, whichever lie is seen.
+    let between = gateway || is_customary(cell.host) || address.told.iter().copied().any(is_customary);
+    let submethod = match (nd, between) {
         (true, _) => "NeighbourAdvert",
         (false, true) => "Gateway",
         (false, false) => "Conflict",
@@ -238,25 +248,35 @@ fn judge_address(params: &Params, state: &State, cell: &CellKey, out: &mut Findi
     if !out.due(submethod) {
         return;
     }
+    let unasked = offender.unasked();
     // The facts of the claimant's rule are named, too, so that one set of rules serves both kinds of cell.
     let facts = Facts::new()
         .input("changes", count(address.changes))
-        .input("unasked", count(offender.unasked))
+        .input("unasked", count(unasked))
+        .input("gateway_unasked", count(if gateway { unasked } else { 0 }))
         .input("asked_by", Quantity::Count(address.askers.count()))
         .input("addresses", Quantity::Count(1))
         .input("pushed", Quantity::Count(0))
         .limit("changed", Quantity::Count(1));
+    let signs = [
+        (address.changes, "change of hands", "changes of hands"),
+        (unasked, "answer nobody asked for", "answers nobody asked for"),
+    ];
     let Some(verdict) = out.judge(submethod, with_limits(params, facts)) else {
         return;
     };
     let targets = address.told.iter().copied().map(Target::ip);
+    // The claimed address is the prey's, not the offender's: the hardware address alone names who did it.
     verdict
-        .source_mac(Some(offender.mac))
+        .source_link(offender.mac)
         .targets(targets, address.told.len() as u64)
         .span(first, last)
         .detail("MAC", Quantity::Text(offender.mac.to_string().into()))
         .detail("OwnerMAC", Quantity::Text(owner.to_string().into()))
         .detail("Claimed", Quantity::Ip(cell.host))
+        .detail("Before", Quantity::Text(format!(" (before: {owner})").into()))
+        .detail("Told", Quantity::Text(told(address.told.len()).into()))
+        .detail("Signs", Quantity::Text(listed(&signs).into()))
         .evidence(FlowFilter {
             ethertype: (!nd).then_some(ethertype::ARP),
             initiator_mac: Some(offender.mac),
@@ -275,13 +295,21 @@ fn judge_claimant(params: &Params, state: &State, cell: &CellKey, out: &mut Find
     let addresses = claimant.addresses.count();
     let conflict = claimant.pushed >= params.pushed_min && addresses >= u64::from(params.addresses_min);
     let storm = claimant.per_minute_max >= u64::from(params.storm_per_minute_min);
-    for (submethod, worth) in [("Conflict", conflict), ("Storm", storm)] {
+    let between = claimant
+        .listed
+        .iter()
+        .chain(&claimant.told)
+        .copied()
+        .any(is_customary);
+    let name = if between { "Gateway" } else { "Conflict" };
+    for (submethod, worth) in [(name, conflict), ("Storm", storm)] {
         if !worth || !out.due(submethod) {
             continue;
         }
         let facts = Facts::new()
             .input("changes", Quantity::Count(0))
             .input("unasked", Quantity::Count(0))
+            .input("gateway_unasked", Quantity::Count(0))
             .input("addresses", Quantity::Count(addresses))
             .input("pushed", count(claimant.pushed))
             .input("per_minute", Quantity::Count(claimant.per_minute_max))
@@ -290,7 +318,16 @@ fn judge_claimant(params: &Params, state: &State, cell: &CellKey, out: &mut Find
         let Some(verdict) = out.judge(submethod, with_limits(params, facts)) else {
             continue;
         };
-        let listed: Vec<Box<str>> = claimant.listed.iter().map(|ip| ip.to_string().into()).collect();
+        let claimed: Vec<Box<str>> = claimant.listed.iter().map(|ip| ip.to_string().into()).collect();
+        let addresses = u32::try_from(addresses).unwrap_or(u32::MAX);
+        let signs = [
+            (addresses, "address claimed", "addresses claimed"),
+            (
+                claimant.pushed,
+                "answer pushed behind an own question",
+                "answers pushed behind own questions",
+            ),
+        ];
         verdict
             .source_mac(Some(mac))
             .targets(
@@ -300,7 +337,10 @@ fn judge_claimant(params: &Params, state: &State, cell: &CellKey, out: &mut Find
             .span(first, last)
             .detail("MAC", Quantity::Text(mac.to_string().into()))
             .detail("OwnerMAC", Quantity::Text("unknown".into()))
-            .detail("Claimed", Quantity::Texts(listed))
+            .detail("Claimed", Quantity::Texts(claimed))
+            .detail("Before", Quantity::Text("".into()))
+            .detail("Told", Quantity::Text(told(claimant.told.len()).into()))
+            .detail("Signs", Quantity::Text(listed(&signs).into()))
             .evidence(FlowFilter {
                 ethertype: Some(ethertype::ARP),
                 initiator_mac: Some(mac),
@@ -309,10 +349,26 @@ fn judge_claimant(params: &Params, state: &State, cell: &CellKey, out: &mut Find
     }
 }
 
+/// To whom it is told, where anybody is named.
+fn told(hosts: usize) -> String {
+    match hosts {
+        0 => String::new(),
+        hosts => format!(" to {}", counted(hosts as u64, "host", "hosts")),
+    }
+}
+
+/// What was counted, in words; what was not seen is left out.
+fn listed(signs: &[(u32, &str, &str)]) -> String {
+    let seen = signs.iter().filter(|(number, ..)| *number > 0);
+    let words = seen.map(|(number, one, more)| counted((*number).into(), one, more));
+    words.collect::<Vec<_>>().join(", ")
+}
+
 fn with_limits(params: &Params, facts: Facts) -> Facts {
     facts
         .limit("changes_min", count(params.changes_min))
         .limit("unasked_min", count(params.unasked_min))
+        .limit("gateway_unasked_min", count(params.gateway_unasked_min))
         .limit("addresses_min", count(params.addresses_min))
         .limit("pushed_min", count(params.pushed_min))
         .limit("gateway_askers_min", count(params.gateway_askers_min))

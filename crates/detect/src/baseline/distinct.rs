@@ -4,33 +4,34 @@ use std::hash::{Hash, Hasher};
 
 use siphasher::sip::SipHasher13;
 
-/// Items counted exactly before the estimate takes over; limits of methods lie below it or near.
+/// Items counted exactly before the estimate takes over, unless a method wants more; limits lie below it or near.
 const EXACT_MAX: usize = 64;
 /// Bits of the estimating bitmap. Linear counting (Whang 1990) stays within some 5 % up to about twice this many items.
 const BITS: usize = 8192;
 
-/// A bounded count of distinct items.
+/// A bounded count of distinct items, the first `EXACT` of them one by one.
 #[derive(Clone, Debug, Default)]
-pub struct Distinct {
-    exact: Vec<u64>,
+pub struct Distinct<const EXACT: usize = EXACT_MAX> {
+    /// Halves of hashes, sorted: 4096 items collide once in 500 tables.
+    exact: Vec<u32>,
     bitmap: Option<Box<[u64; BITS / 64]>>,
     zeros: u32,
 }
 
-impl Distinct {
+impl<const EXACT: usize> Distinct<EXACT> {
     /// Adds an item. Returns whether it was certainly new.
     pub fn add(&mut self, item: impl Hash) -> bool {
         // Fixed key: results must not differ between runs. An attacker can only make itself look smaller by colliding
         // 64-bit hashes of its own targets, which costs more than it gains.
         let mut hash = SipHasher13::new_with_keys(0x6469_7374, 0x696e_6374);
         item.hash(&mut hash);
-        let hash = hash.finish();
+        let hash = hash.finish() as u32;
         if let Some(bitmap) = &mut self.bitmap {
             return set(bitmap, &mut self.zeros, hash);
         }
         match self.exact.binary_search(&hash) {
             Ok(_) => false,
-            Err(at) if self.exact.len() < EXACT_MAX => {
+            Err(at) if self.exact.len() < EXACT => {
                 self.exact.insert(at, hash);
                 true
             }
@@ -48,7 +49,12 @@ impl Distinct {
         }
     }
 
-    /// How many different items; exact up to 64.
+    /// Is the count exact, not an estimate?
+    pub const fn is_exact(&self) -> bool {
+        self.bitmap.is_none()
+    }
+
+    /// How many different items; exact up to `EXACT`.
     pub fn count(&self) -> u64 {
         match self.bitmap {
             None => self.exact.len() as u64,
@@ -57,8 +63,8 @@ impl Distinct {
     }
 }
 
-fn set(bitmap: &mut [u64; BITS / 64], zeros: &mut u32, hash: u64) -> bool {
-    let bit = (hash % BITS as u64) as usize;
+fn set(bitmap: &mut [u64; BITS / 64], zeros: &mut u32, hash: u32) -> bool {
+    let bit = hash as usize % BITS;
     let new = bitmap[bit / 64] & (1 << (bit % 64)) == 0;
     if new {
         bitmap[bit / 64] |= 1 << (bit % 64);
@@ -73,7 +79,7 @@ mod tests {
 
     #[test]
     fn exact_then_close() {
-        let mut distinct = Distinct::default();
+        let mut distinct = Distinct::<EXACT_MAX>::default();
         for item in 0..EXACT_MAX {
             assert!(distinct.add(item));
             assert!(!distinct.add(item));
@@ -88,7 +94,7 @@ mod tests {
 
     #[test]
     fn saturates_instead_of_growing() {
-        let mut distinct = Distinct::default();
+        let mut distinct = Distinct::<EXACT_MAX>::default();
         for item in 0..1_000_000 {
             distinct.add(item);
         }

@@ -9,6 +9,7 @@ mod tests;
 use weir_model::{Facts, FlowFilter, FlowRecord, MethodMeta, Phase, Quantity, Target, Time, proto};
 
 use crate::address::{OneWay, is_group};
+use crate::words::counted;
 use crate::{CellKey, Cells, Findings, Method, Window};
 use interval::{Interval, Usual};
 
@@ -231,6 +232,15 @@ fn report(params: &Params, state: &State, submethod: &'static str, cell: &CellKe
     verdict
         .targets(attackers, now.attackers.count())
         .span(first, last)
+        .detail(
+            "Senders",
+            Quantity::Text(counted(now.attackers.count(), "sender", "senders").into()),
+        )
+        .detail(
+            "Ports",
+            Quantity::Text(counted(now.half_open_ports.count(), "port", "ports").into()),
+        )
+        .detail("Signs", Quantity::Text(signs(params, state).into()))
         .detail("Measure", Quantity::Text(measure.into()))
         .detail("CurrentValue", Quantity::Ratio(current))
         .detail("ComparedValue", Quantity::Ratio(compared))
@@ -244,6 +254,26 @@ fn report(params: &Params, state: &State, submethod: &'static str, cell: &CellKe
             proto,
             ..FlowFilter::default()
         });
+}
+
+/// What besides the ratio speaks for a flood, in words; what does not reach its limit is left out.
+fn signs(params: &Params, state: &State) -> String {
+    let (now, usual) = (&state.now, &state.usual);
+    let mut text = String::new();
+    if now.burst.peak >= params.burst_flows_min {
+        let flows = Quantity::Count(now.burst.peak.into());
+        text += &format!("; {flows} flows without an answer within 10 s");
+    }
+    if now.reflected.bytes >= params.reflected_bytes_min {
+        let bytes = Quantity::Bytes(now.reflected.bytes);
+        let services = counted(now.reflectors.count(), "server", "servers");
+        text += &format!("; {bytes} of answers nobody asked for, from {services}");
+    }
+    if usual.len() >= params.intervals_min as usize {
+        let (mean, sigma) = (Quantity::Ratio(usual.mean()), Quantity::Ratio(usual.sigma()));
+        text += &format!("; usually {mean} (sigma {sigma} over {} intervals)", usual.len());
+    }
+    text
 }
 
 fn protocol_word(proto: Option<u8>) -> &'static str {

@@ -7,19 +7,25 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use weir_model::{Facts, FlowFilter, FlowRecord, MethodMeta, Quantity, Time, ethertype};
 
-use crate::baseline::Distinct;
 use crate::{CellKey, Cells, Findings, Method, Window};
 use probes::Probes;
-use shape::Shape;
+use shape::{Fate, Shape};
 
 /// Seconds between looks at the windows of all cells.
 const TICK_S: u32 = 60;
 /// Silence after which a reported scan is over, seconds: longer than the interval between reports of one event, so that
 /// its last figures are told before they go.
 const OVER_S: f64 = 360.0;
+
+/// Conversations seen by half that show that answers are not in the feed; fewer are lost packets.
+const HALF_SEEN_MIN: u32 = 3;
+/// More are not remembered, so that they are forgotten within some minutes.
+const HALF_SEEN_MAX: u32 = 64;
 
 crate::params! {
     /// Window in which probes are counted, seconds. Longer finds slower scans and remembers more unlucky clients.
@@ -44,12 +50,19 @@ crate::params! {
     burst_s: f64 = 30.0, 1.0..=3600.0;
     /// Pairs probed with FIN, no flags or FIN+PSH+URG alone: no system sends these, so few suffice.
     odd_pairs_min: u32 = 10, 1..=100_000;
+    /// Ports of one host that were opened and left without a word: behind a gateway that answers for it all seem open.
+    opened_ports_min: u32 = 100, 3..=65_536;
     /// Different impossible flag combinations from one source that make a fingerprinting attempt.
     odd_kinds_min: u32 = 3, 1..=5;
     /// Distinct IP protocol numbers tried on one host without an answer.
     protocols_min: u32 = 10, 3..=255;
-    /// Distinct addresses asked for by ARP within `arp_window_s`.
+    /// Distinct addresses asked for by ARP within `arp_window_s`, mostly in order.
     arp_hosts_min: u32 = 50, 5..=100_000;
+    /// Share of them that are near the address asked before, 0 to 1. A router asks as its traffic comes; where only
+    /// broadcasts are seen nobody seems to answer it.
+    arp_order_min: f64 = 0.5, 0.0..=1.0;
+    /// Distinct addresses asked for by ARP that suffice in any order.
+    arp_any_hosts_min: u32 = 200, 5..=100_000;
     /// Share of ARP requests nobody answers, 0 to 1. A router asks too, but mostly for hosts that are there.
     arp_failed_min: f64 = 0.5, 0.0..=1.0;
     /// Sources that may scan, as prefixes: vulnerability scanners, monitoring.
@@ -72,6 +85,12 @@ pub struct State {
     day_taken: bool,
     /// Kinds of impossible flags seen, as bits.
     odd_kinds: u8,
+    /// Connections opened and left, against those that were used; SYN only.
+    opened: Option<Box<Probes>>,
+    /// The rule for these holds.
+    opening: bool,
+    /// Conversations of this source of which one half was not seen; halved at every tick.
+    half_seen: u32,
 }
 
 /// See the file.
@@ -102,16 +121,25 @@ impl Method for Scans {
         if odd && shape != Shape::Odd {
             cells.add(CellKey::initiator(&flow.key).role(Shape::Odd as u8));
         }
+        if shape::half_seen(flow) {
+            for unanswered in [Shape::Udp, Shape::Ping] {
+                cells.add(CellKey::initiator(&flow.key).role(unanswered as u8));
+            }
+        }
     }
 
     fn on_flow(params: &Params, state: &mut State, cell: &CellKey, flow: &FlowRecord) {
         let (Some((_, fate)), Some(shape)) = (shape::of(flow), shape_of(cell)) else {
             return;
         };
+        if matches!(shape, Shape::Udp | Shape::Ping) && flow.key.proto == weir_model::proto::TCP {
+            state.half_seen = (state.half_seen + 1).min(HALF_SEEN_MAX);
+            return;
+        }
         if shape == Shape::Odd {
             state.odd_kinds |= shape::odd(shape::first_flags(flow)).unwrap_or(0);
         }
-        state.flagless |= shape == Shape::Null && fate == shape::Fate::Answered;
+        state.flagless |= shape == Shape::Null && fate == Fate::Answered;
         renew(params, state, shape, flow.start);
         let port = match shape {
             Shape::Ping | Shape::Arp => 0,
@@ -122,10 +150,15 @@ impl Method for Scans {
         state.recent.add(host, port, fate, span);
         if shape == Shape::Syn {
             state.day.add(host, port, fate, span);
+            open(params, state, (host, port), fate, span);
         }
-        if fate == shape::Fate::Failed && !state.scanning && worth(params, shape, state.recent.failed()) {
+        if fate == Fate::Failed && shape == Shape::Ack {
+            state.recent.add_source(flow.key.initiator_port);
+        }
+        let blind = state.half_seen >= HALF_SEEN_MIN;
+        if fate == Fate::Failed && !blind && !state.scanning && worth(params, shape, state.recent.failed()) {
             let rules = Self::META.submethod(shape.submethod());
-            let facts = facts(params, &state.recent, state.odd_kinds);
+            let facts = facts(params, &state.recent, state.odd_kinds, None);
             state.scanning = rules.is_some_and(|meta| meta.holds(&facts).is_some());
             state.day_taken |= state.scanning;
         }
@@ -133,6 +166,7 @@ impl Method for Scans {
 
     fn on_tick(params: &Params, state: &mut State, cell: &CellKey, now: Time) {
         let Some(shape) = shape_of(cell) else { return };
+        state.half_seen /= 2;
         let over = |probes: &Probes, window_s: f64| {
             probes
                 .span()
@@ -141,6 +175,13 @@ impl Method for Scans {
         if over(&state.recent, window_s(params, shape)) {
             state.recent = Probes::default();
             (state.scanning, state.odd_kinds) = (false, 0);
+        }
+        if state
+            .opened
+            .as_ref()
+            .is_some_and(|opened| over(opened, window_s(params, shape)))
+        {
+            (state.opened, state.opening) = (None, false);
         }
         if over(&state.day, f64::from(params.slow_window_h) * 3600.0) {
             state.day = Probes::default();
@@ -153,16 +194,14 @@ impl Method for Scans {
         if state.scanning {
             let blind = shape == Shape::Null && (state.flagless || !out.is_on("TCPNull"));
             let submethod = if blind { "PortBased" } else { shape.submethod() };
-            report(
-                params,
-                &state.recent,
-                state.odd_kinds,
-                (shape, submethod),
-                cell,
-                out,
-            );
+            let facts = facts(params, &state.recent, state.odd_kinds, None);
+            report(&state.recent, facts, (shape, submethod), cell, out);
+        } else if let (true, Some(opened)) = (state.opening, &state.opened) {
+            let facts = facts(params, &Probes::default(), 0, Some(opened));
+            report(opened, facts, (shape, "TCPSYN"), cell, out);
         } else if shape == Shape::Syn && !state.day_taken && worth(params, shape, state.day.failed()) {
-            report(params, &state.day, 0, (shape, "SlowScan"), cell, out);
+            let facts = facts(params, &state.day, 0, None);
+            report(&state.day, facts, (shape, "SlowScan"), cell, out);
         }
     }
 }
@@ -177,6 +216,30 @@ fn window_s(params: &Params, shape: Shape) -> f64 {
     } else {
         params.window_s
     })
+}
+
+/// Counts what was opened and left against what was used, in a window of its own.
+fn open(params: &Params, state: &mut State, (host, port): (IpAddr, u16), fate: Fate, span: (Time, Time)) {
+    let renew = |opened: &Probes| {
+        opened
+            .span()
+            .is_some_and(|(first, _)| span.0.secs_since(first) > f64::from(params.window_s))
+    };
+    if !state.opening && state.opened.as_ref().is_some_and(|opened| renew(opened)) {
+        state.opened = None;
+    }
+    match (fate, &mut state.opened) {
+        (Fate::Opened, opened) => {
+            let opened = opened.get_or_insert_default();
+            opened.add(host, port, Fate::Failed, span);
+            state.opening |= opened.by_host.best().is_some_and(|focus| {
+                focus.failed.count() >= u64::from(params.opened_ports_min)
+                    && focus.failed_share() >= params.failed_min
+            });
+        }
+        (Fate::Answered, Some(opened)) => opened.add(host, port, Fate::Answered, span),
+        _ => {}
+    }
 }
 
 /// Begins new windows where the old ones are full; a window with a scan in it goes on until the source falls silent.
@@ -217,23 +280,32 @@ fn worth(params: &Params, shape: Shape, failed: u64) -> bool {
     failed >= u64::from(least)
 }
 
-fn facts(params: &Params, probes: &Probes, odd_kinds: u8) -> Facts {
+fn facts(params: &Params, probes: &Probes, odd_kinds: u8, opened: Option<&Probes>) -> Facts {
     use Quantity::{Count, Ratio, Seconds};
     let (port, host) = (probes.by_port.best(), probes.by_host.best());
-    let count = |failed: Option<&Distinct>| Count(failed.map_or(0, Distinct::count));
+    let opened = opened.and_then(|opened| opened.by_host.best());
     let limit = |value: u32| Count(u64::from(value));
     Facts::new()
-        .input("hosts_on_port", count(port.map(|focus| &focus.failed)))
+        .input(
+            "hosts_on_port",
+            Count(port.map_or(0, |focus| focus.failed.count())),
+        )
         .input(
             "failed_on_port",
             Ratio(port.map_or(0.0, probes::Focus::failed_share)),
         )
-        .input("ports_on_host", count(host.map(|focus| &focus.failed)))
+        .input(
+            "ports_on_host",
+            Count(host.map_or(0, |focus| focus.failed.count())),
+        )
         .input(
             "failed_on_host",
             Ratio(host.map_or(0.0, probes::Focus::failed_share)),
         )
-        .input("answers_of_host", count(host.map(|focus| &focus.answered)))
+        .input(
+            "answers_of_host",
+            Count(host.map_or(0, |focus| focus.answered.count())),
+        )
         .input(
             "host_s",
             Seconds(host.map_or(0.0, |focus| focus.last.secs_since(focus.first))),
@@ -242,6 +314,16 @@ fn facts(params: &Params, probes: &Probes, odd_kinds: u8) -> Facts {
         .input("hosts", Count(probes.hosts()))
         .input("failed", Ratio(probes.failed_share()))
         .input("repetition", Ratio(probes.repetition()))
+        .input("per_source_port", Ratio(probes.per_source_port()))
+        .input("in_order", Ratio(probes.in_order()))
+        .input(
+            "opened_ports",
+            Count(opened.map_or(0, |focus| focus.failed.count())),
+        )
+        .input("opened", Ratio(opened.map_or(0.0, probes::Focus::failed_share)))
+        .limit("opened_ports_min", limit(params.opened_ports_min))
+        .limit("arp_order_min", Ratio(params.arp_order_min))
+        .limit("arp_any_hosts_min", limit(params.arp_any_hosts_min))
         .input("odd_kinds", Count(u64::from(odd_kinds.count_ones())))
         .limit("hosts_min", limit(params.hosts_min))
         .limit("ports_min", limit(params.ports_min))
@@ -259,9 +341,8 @@ fn facts(params: &Params, probes: &Probes, odd_kinds: u8) -> Facts {
 }
 
 fn report(
-    params: &Params,
     probes: &Probes,
-    odd_kinds: u8,
+    facts: Facts,
     (shape, submethod): (Shape, &'static str),
     cell: &CellKey,
     out: &mut Findings<'_>,
@@ -274,7 +355,10 @@ fn report(
     if ended || !out.due(submethod) {
         return;
     }
-    let Some(verdict) = out.judge(submethod, facts(params, probes, odd_kinds)) else {
+    let opened_only = facts
+        .input_number("opened_ports")
+        .is_some_and(|ports| ports > 0.0);
+    let Some(verdict) = out.judge(submethod, facts) else {
         return;
     };
     let is_arp = shape == Shape::Arp;
@@ -284,6 +368,10 @@ fn report(
         ethertype: is_arp.then_some(ethertype::ARP),
         ..FlowFilter::default()
     };
+    let answered = match shape {
+        Shape::Arp | Shape::Ping => probes.answered(),
+        _ => probes.answered_of_class(),
+    };
     let (ports, class) = (probes.port_list(), probes.class());
     if class == "vertical" && probes.hosts() == 1 {
         filter.responder = probes.targets().next().and_then(|target| target.ip);
@@ -291,12 +379,18 @@ fn report(
     if let ([port], true) = (&ports[..], filter.proto.is_some()) {
         filter.responder_port = u16::try_from(*port).ok();
     }
+    let opened = opened_only.then(|| probes.failed());
     let mut verdict = verdict
         .targets(probes.targets(), probes.hosts())
         .span(first, last)
         .detail("Type", Quantity::Text(class.into()))
-        .detail("SuccessfulCount", Quantity::Count(probes.answered_of_class()))
-        .detail("UnsuccessfulCount", Quantity::Count(probes.failed()))
+        .detail("SuccessfulCount", Quantity::Count(opened.unwrap_or(answered)))
+        .detail(
+            "UnsuccessfulCount",
+            Quantity::Count(opened.map_or(probes.failed(), |_| 0)),
+        )
+        .detail("Tried", Quantity::Text(tried(shape, probes, answered).into()))
+        .detail("Answers", Quantity::Text(answers(answered, opened).into()))
         .detail("TargetCount", Quantity::Count(probes.hosts()))
         .detail("PortCount", Quantity::Count(probes.ports()))
         .detail("Protocol", Quantity::Text(shape.protocol().into()));
@@ -304,4 +398,48 @@ fn report(
         verdict = verdict.detail("PortList", Quantity::Counts(ports));
     }
     verdict.evidence(filter);
+}
+
+/// What was tried, in words: the number of probes, and where they went.
+fn tried(shape: Shape, probes: &Probes, answered: u64) -> String {
+    let about = if probes.is_exact() { "" } else { "about " };
+    let number = probes.failed() + answered;
+    let pairs = format!("{about}{}", Quantity::Count(number));
+    let some = |one: &str| format!("{pairs} {one}{}", if number == 1 { "" } else { "s" });
+    let host = probes.targets().next().and_then(|target| target.ip);
+    match (shape, probes.hosts(), &probes.port_list()[..]) {
+        (Shape::Arp, ..) => format!("{pairs} addresses"),
+        (Shape::Ping, ..) => some("host"),
+        (Shape::Protocol, 1, _) => {
+            format!(
+                "{} on {}",
+                some("protocol number"),
+                host.map_or_else(String::new, |host| host.to_string())
+            )
+        }
+        (Shape::Protocol, hosts, _) => {
+            format!(
+                "{} in all on {} hosts",
+                some("protocol number"),
+                Quantity::Count(hosts)
+            )
+        }
+        (_, 1, _) => format!(
+            "{} on {}",
+            some("port"),
+            host.map_or_else(String::new, |host| host.to_string())
+        ),
+        (_, _, [port]) => format!("port {port} on {}", some("host")),
+        (_, hosts, _) => format!("{} in all on {} hosts", some("port"), Quantity::Count(hosts)),
+    }
+}
+
+/// Who answered, in words.
+fn answers(answered: u64, opened: Option<u64>) -> String {
+    match (opened, answered) {
+        (Some(_), 0) => "all answered and none was used".to_owned(),
+        (Some(opened), _) => format!("{} answered and were not used", Quantity::Count(opened)),
+        (None, 0) => "none answered".to_owned(),
+        (None, answered) => format!("{} answered", Quantity::Count(answered)),
+    }
 }

@@ -10,6 +10,7 @@ use weir_model::{
 
 use crate::address::is_group;
 use crate::baseline::{Distinct, Top};
+use crate::words::counted;
 use crate::{CellKey, Cells, Findings, Method, Window};
 
 /// Rates are taken over at least this long, seconds: the chatter of a booting host comes in short bursts.
@@ -64,7 +65,7 @@ impl Method for Multicast {
                 ],
                 &[Clause::at_least("transferred", "transferred_min")],
             ],
-            reason: "{source} sent {transferred} in {PacketCount} packets to {groups} groups in {span}, {packets_per_s} a second",
+            reason: "{source} sent {transferred} in {PacketCount} packets to {Groups} in {span}, {packets_per_s} a second",
             needs: &[],
             techniques: &[],
         }],
@@ -144,6 +145,10 @@ impl Method for Multicast {
                 state.groups.count(),
             )
             .span(first, last)
+            .detail(
+                "Groups",
+                Quantity::Text(counted(state.groups.count(), "group", "groups").into()),
+            )
             .detail("FlowCount", Quantity::Count(u64::from(state.flows)))
             .detail(
                 "PortList",
@@ -170,7 +175,7 @@ mod tests {
         check::<Multicast>(
             "every 100ms x100 10.0.0.5:{1024..} > 239.1.1.1:9000 udp 500/5\n@0s every 100ms x99 10.0.0.6:{1024..} > 239.1.1.1:9000 udp 600/6",
             expect![[r#"
-                MULTICAST.MulticastDetection 50 % after 9 s, 2 findings, 1 targets: 10.0.0.5 sent 48.8 KiB in 500 packets to 1 groups in 9.9 s, 50 a second
+                MULTICAST.MulticastDetection 50 % after 9 s, 2 findings, 1 targets: 10.0.0.5 sent 48.8 KiB in 500 packets to 1 group in 9.9 s, 50 a second
                   packets_per_s >= packets_per_s_min and attempts >= attempts_min and packet <= packet_max; silent at packets_per_s 50, attempts 100, packet 512 B; src ip 10.0.0.5
             "#]],
         );
@@ -181,7 +186,7 @@ mod tests {
         check::<Multicast>(
             "10.0.0.5 > 239.1.1.1:5004 udp 100MiB/80000 dur=60s\n@0s 10.0.0.6 > 239.1.1.1:5004 udp 99MiB/80000 dur=60s",
             expect![[r#"
-                MULTICAST.MulticastDetection 50 % after 60 s, 2 findings, 1 targets: 10.0.0.5 sent 100 MiB in 80,000 packets to 1 groups in 60 s, 1333 a second
+                MULTICAST.MulticastDetection 50 % after 60 s, 2 findings, 1 targets: 10.0.0.5 sent 100 MiB in 80,000 packets to 1 group in 60 s, 1333 a second
                   transferred >= transferred_min; silent at transferred 100 MiB; src ip 10.0.0.5
             "#]],
         );

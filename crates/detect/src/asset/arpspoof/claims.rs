@@ -22,12 +22,62 @@ const GATEWAY_ASKERS_MIN: u64 = 2;
 /// Bins of the announcement rate, seconds; six make a minute.
 const RATE_BIN_S: i64 = 10;
 
+/// A takeover is announced to all for about this long (keepalived: twice five times within some 5 s; RFC 4861: three
+/// times within 3 s). Who still announces after it presses. Seconds.
+const ANNOUNCED_S: f64 = 10.0;
+
+/// How an answer came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Somebody had asked, or it is a question itself.
+    Asked,
+    /// Told to all, as after a takeover.
+    Announced,
+    /// Told to one host that had not asked.
+    Unasked,
+}
+
 /// A hardware address that held the address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Holder {
     pub(super) mac: Mac,
-    /// Answers nobody asked for.
-    pub(super) unasked: u32,
+    /// Answers nobody asked for, told to one host.
+    told: u32,
+    /// Answers told to all, the first of them and the last.
+    announced: u32,
+    announcing: Option<(Time, Time)>,
+}
+
+impl Holder {
+    const fn new(mac: Mac) -> Self {
+        Self {
+            mac,
+            told: 0,
+            announced: 0,
+            announcing: None,
+        }
+    }
+
+    /// Answers nobody asked for. Announcements count once they go on for longer than a takeover needs.
+    pub(super) fn unasked(&self) -> u32 {
+        let pressing = self
+            .announcing
+            .is_some_and(|(first, last)| last.secs_since(first) > ANNOUNCED_S);
+        self.told
+            .saturating_add(if pressing { self.announced } else { 0 })
+    }
+
+    fn call(&mut self, call: Call, at: Time) {
+        match call {
+            Call::Asked => {}
+            Call::Announced => {
+                self.announced = self.announced.saturating_add(1);
+                let (first, last) = self.announcing.unwrap_or((at, at));
+                self.announcing = Some((first, last.max(at)));
+            }
+            Call::Unasked => self.told = self.told.saturating_add(1),
+        }
+    }
 }
 
 /// One address and who claimed it.
@@ -57,15 +107,14 @@ impl Address {
         self.holders
             .iter()
             .skip(1)
-            .max_by_key(|holder| holder.unasked)
+            .max_by_key(|holder| holder.unasked())
             .copied()
     }
 
     /// Is it a gateway's address? Many ask for it, or some do and its number is customary.
     pub(super) fn is_gateway(&self, ip: IpAddr, askers_min: u64) -> bool {
-        let customary = matches!(ip, IpAddr::V4(ip) if GATEWAY_OCTETS.contains(&ip.octets()[3]));
         let askers = self.askers.count();
-        askers >= askers_min || customary && askers >= GATEWAY_ASKERS_MIN
+        askers >= askers_min || is_customary(ip) && askers >= GATEWAY_ASKERS_MIN
     }
 
     /// Somebody asks for the address.
@@ -91,8 +140,8 @@ impl Address {
         }
     }
 
-    /// A claim; `unasked` when it answers no question.
-    pub(super) fn claim(&mut self, mac: Mac, told: Option<IpAddr>, unasked: bool, at: Time, silence_s: f64) {
+    /// A claim, told to somebody.
+    pub(super) fn claim(&mut self, mac: Mac, told: Option<IpAddr>, call: Call, at: Time, silence_s: f64) {
         match self.current {
             Some((current, _)) if current == mac => {}
             Some((_, last)) if at.secs_since(last) <= silence_s => {
@@ -105,7 +154,7 @@ impl Address {
         }
         self.current = Some((mac, at));
         let Some(holder) = self.holder(mac) else { return };
-        holder.unasked = holder.unasked.saturating_add(u32::from(unasked));
+        holder.call(call, at);
         self.span = self.span.map(|(first, last)| (first, last.max(at)));
         if let Some(told) = told {
             list(&mut self.told, told);
@@ -114,7 +163,7 @@ impl Address {
 
     /// The address is this one's from now on; what was before is forgotten.
     fn settle(&mut self, mac: Mac, at: Time) {
-        self.holders = vec![Holder { mac, unasked: 0 }];
+        self.holders = vec![Holder::new(mac)];
         self.current = Some((mac, at));
         self.changes = 0;
         self.told.clear();
@@ -123,7 +172,7 @@ impl Address {
 
     fn holder(&mut self, mac: Mac) -> Option<&mut Holder> {
         if self.holders.len() < HOLDERS_MAX && self.holders.iter().all(|holder| holder.mac != mac) {
-            self.holders.push(Holder { mac, unasked: 0 });
+            self.holders.push(Holder::new(mac));
         }
         self.holders.iter_mut().find(|holder| holder.mac == mac)
     }
@@ -176,6 +225,11 @@ impl Claimant {
             }
         }
     }
+}
+
+/// Has the address a number that gateways have by custom?
+pub(super) fn is_customary(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(ip) if GATEWAY_OCTETS.contains(&ip.octets()[3]))
 }
 
 fn list(all: &mut Vec<IpAddr>, ip: IpAddr) {

@@ -32,9 +32,9 @@ fn to_and_fro() {
     check::<ArpSpoof>(
         &spaced(&turns),
         expect![[r#"
-        ARPSPOOF.Conflict 50 % after 30 s, 2 findings, 2 targets: 02:00:00:00:00:66 claims 10.0.0.9 (before: 02:00:00:00:00:01) to 2 targets within 20 s: 3 changes of hands, 0 answers nobody asked for, 1 addresses claimed
-          changes >= changes_min; silent at changes 3; src mac 02:00:00:00:00:66 and ethertype 0x0806
-    "#]],
+            ARPSPOOF.Conflict 50 % after 30 s, 2 findings, 2 targets: 02:00:00:00:00:66 claims 10.0.0.9 (before: 02:00:00:00:00:01) to 2 hosts within 20 s: 3 changes of hands
+              changes >= changes_min; silent at changes 3; src mac 02:00:00:00:00:66 and ethertype 0x0806
+        "#]],
     );
     check::<ArpSpoof>(&spaced(&turns[..3]), expect![[""]]);
 }
@@ -51,18 +51,15 @@ fn gateway_pressed() {
     };
     let mut turns: Vec<String> = (1..6).map(asks).collect();
     turns.push(arp("reply", OWNER, "10.0.0.1", "10.0.0.15"));
-    turns.extend([
-        arp("reply", OTHER, "10.0.0.1", "10.0.0.11"),
-        arp("reply", OTHER, "10.0.0.1", "10.0.0.11"),
-    ]);
+    turns.push(arp("reply", OTHER, "10.0.0.1", "10.0.0.11"));
     check::<ArpSpoof>(&spaced(&turns), expect![[""]]);
     turns.push(arp("reply", OTHER, "10.0.0.1", "10.0.0.11"));
     check::<ArpSpoof>(
         &spaced(&turns),
         expect![[r#"
-        ARPSPOOF.Gateway 50 % after 80 s, 2 findings, 2 targets: 02:00:00:00:00:66 claims 10.0.0.1 (before: 02:00:00:00:00:01), which 5 hosts ask for, to 2 targets within 20 s: 1 changes of hands, 3 answers nobody asked for
-          unasked >= unasked_min and changes >= changed; silent at unasked 3, changes 1; src mac 02:00:00:00:00:66 and ethertype 0x0806
-    "#]],
+            ARPSPOOF.Gateway 50 % after 70 s, 2 findings, 2 targets: 02:00:00:00:00:66 puts itself between hosts and their gateway: claims 10.0.0.1 (before: 02:00:00:00:00:01) to 2 hosts within 10 s, 1 change of hands, 2 answers nobody asked for
+              gateway_unasked >= gateway_unasked_min and changes >= changed; silent at gateway_unasked 2, changes 1; src mac 02:00:00:00:00:66 and ethertype 0x0806
+        "#]],
     );
 }
 
@@ -76,9 +73,9 @@ fn traffic_shows_the_owner() {
     check::<ArpSpoof>(
         &spaced(&turns),
         expect![[r#"
-        ARPSPOOF.Conflict 50 % after 30 s, 2 findings, 1 targets: 02:00:00:00:00:66 claims 10.0.0.9 (before: 02:00:00:00:00:01) to 10.0.0.2 within 20 s: 1 changes of hands, 3 answers nobody asked for, 1 addresses claimed
-          unasked >= unasked_min and changes >= changed; silent at unasked 3, changes 1; src mac 02:00:00:00:00:66 and ethertype 0x0806
-    "#]],
+            ARPSPOOF.Conflict 50 % after 30 s, 2 findings, 1 targets: 02:00:00:00:00:66 claims 10.0.0.9 (before: 02:00:00:00:00:01) to 1 host within 20 s: 1 change of hands, 3 answers nobody asked for
+              unasked >= unasked_min and changes >= changed; silent at unasked 3, changes 1; src mac 02:00:00:00:00:66 and ethertype 0x0806
+        "#]],
     );
 }
 
@@ -93,9 +90,9 @@ fn several_addresses_pushed() {
     check::<ArpSpoof>(
         &text.concat(),
         expect![[r#"
-        ARPSPOOF.Conflict 50 % after 10 s, 2 findings, 2 targets: 02:00:00:00:00:66 claims 10.0.0.1, 10.0.0.5 (before: unknown) to 2 targets within 10 s: 0 changes of hands, 0 answers nobody asked for, 2 addresses claimed
-          addresses >= addresses_min and pushed >= pushed_min; silent at addresses 2, pushed 1; src mac 02:00:00:00:00:66 and ethertype 0x0806
-    "#]],
+            ARPSPOOF.Gateway 50 % after 10 s, 2 findings, 2 targets: 02:00:00:00:00:66 puts itself between hosts and their gateway: claims 10.0.0.1, 10.0.0.5 to 2 hosts within 10 s, 2 addresses claimed, 1 answer pushed behind an own question
+              addresses >= addresses_min and pushed >= pushed_min; silent at addresses 2, pushed 1; src mac 02:00:00:00:00:66 and ethertype 0x0806
+        "#]],
     );
     check::<ArpSpoof>(&text[..3].concat(), expect![[""]]);
 }
@@ -157,9 +154,9 @@ fn storm() {
     check::<ArpSpoof>(
         &(shout(OTHER, 100) + &shout(OWNER, 99)),
         expect![[r#"
-        ARPSPOOF.Storm 50 % after 49 s, 2 findings, 0 targets: 02:00:00:00:00:66 announced 100 addresses 100 times in a minute
-          per_minute >= storm_per_minute_min; silent at per_minute 100; src mac 02:00:00:00:00:66 and ethertype 0x0806
-    "#]],
+            ARPSPOOF.Storm 50 % after 49 s, 2 findings, 0 targets: 02:00:00:00:00:66 made 100 announcements of addresses within a minute (addresses: 100)
+              per_minute >= storm_per_minute_min; silent at per_minute 100; src mac 02:00:00:00:00:66 and ethertype 0x0806
+        "#]],
     );
 }
 
@@ -179,9 +176,9 @@ fn neighbour_advertisements() {
     check::<ArpSpoof>(
         &spaced(&pressed),
         expect![[r#"
-        ARPSPOOF.NeighbourAdvert 50 % after 30 s, 2 findings, 0 targets: 02:00:00:00:00:66 advertises fe80::9 (before: 02:00:00:00:00:01) within 20 s: 1 changes of hands, 3 advertisements nobody asked for
-          unasked >= unasked_min and changes >= changed; silent at unasked 3, changes 1; src mac 02:00:00:00:00:66 and app nd
-    "#]],
+            ARPSPOOF.NeighbourAdvert 50 % after 30 s, 2 findings, 0 targets: 02:00:00:00:00:66 advertises fe80::9 (before: 02:00:00:00:00:01) within 20 s: 1 change of hands, 3 answers nobody asked for
+              unasked >= unasked_min and changes >= changed; silent at unasked 3, changes 1; src mac 02:00:00:00:00:66 and app nd
+        "#]],
     );
     check::<ArpSpoof>(&spaced(&pressed[..3]), expect![[""]]);
     let proxy = [

@@ -32,7 +32,7 @@ pub(super) const META: MethodMeta = MethodMeta {
                     Clause::at_least("reflected_packet", "reflected_packet_min"),
                 ],
             ],
-            reason: "{source} received {packets} packets from {attackers} senders in {span}, {ratio} for each it sent; {burst_flows} flows without an answer in 10 s, {reflected} of unasked answers; over {intervals} intervals before, the ratio was {ratio_mean} with sigma {ratio_sigma}",
+            reason: "{source} received {packets} packets from {Senders} in {span}, {ratio} for each it sent{Signs}",
             needs: &[],
             techniques: &[
                 Technique {
@@ -62,7 +62,7 @@ pub(super) const META: MethodMeta = MethodMeta {
                     Clause::at_least("attackers", "burst_attackers_min"),
                 ],
             ],
-            reason: "{half_open} connections to {source} were begun and not completed in {span}, from {attackers} senders to {flood_ports} ports",
+            reason: "{half_open} connections to {source} were begun and not completed in {span}, from {Senders} to {Ports}",
             needs: &[Need::TcpFlags],
             techniques: &[Technique {
                 tactic: "TA0040",
@@ -76,7 +76,7 @@ pub(super) const META: MethodMeta = MethodMeta {
                 Clause::at_least("half_closed", "half_closed_min"),
                 Clause::above("half_closed_share", "half_closed_share_min"),
             ]],
-            reason: "{source} closed {half_closed} connections in {span} that its {attackers} peers left open",
+            reason: "{source} closed {half_closed} connections in {span} that its peers left open",
             needs: &[Need::TcpFlags],
             techniques: &[Technique {
                 tactic: "TA0040",

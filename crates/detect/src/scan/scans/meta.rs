@@ -22,6 +22,23 @@ const CHAOTIC: Rule = &[
     Clause::at_least("failed", "failed_min"),
     Clause::at_least("repetition", "repetition_min"),
 ];
+/// A gateway that answers for every port hides which are open; nobody opens so many and says nothing.
+const OPENED: Rule = &[
+    Clause::at_least("opened_ports", "opened_ports_min"),
+    Clause::at_least("opened", "failed_min"),
+];
+/// Rests of connections at the edge of a capture are bare ACKs, too, each from a port of its own.
+const HORIZONTAL_ACK: Rule = &[
+    Clause::at_least("hosts_on_port", "hosts_min"),
+    Clause::at_least("failed_on_port", "failed_min"),
+    Clause::at_least("per_source_port", "repetition_min"),
+];
+const CHAOTIC_ACK: Rule = &[
+    Clause::at_least("pairs", "pairs_min"),
+    Clause::at_least("failed", "failed_min"),
+    Clause::at_least("repetition", "repetition_min"),
+    Clause::at_least("per_source_port", "repetition_min"),
+];
 const ORDINARY: &[Rule] = &[HORIZONTAL, VERTICAL, BURST, CHAOTIC];
 const ODD: &[Rule] = &[&[Clause::at_least("pairs", "odd_pairs_min")]];
 
@@ -68,54 +85,61 @@ pub(super) const META: MethodMeta = MethodMeta {
     submethods: &[
         shaped(
             "TCPSYN",
-            "Connections begun with a SYN that come to nothing",
-            ORDINARY,
-            "{Type} TCP SYN scan: {source} tried {UnsuccessfulCount} ports in vain on {targets} in {span}, {SuccessfulCount} answered",
+            "Connections begun with a SYN that come to nothing, or many that are answered and never used",
+            &[HORIZONTAL, VERTICAL, BURST, CHAOTIC, OPENED],
+            "TCP SYN scan ({Type}): {source} tried {Tried} in {span}, {Answers}",
             FLAGS,
         ),
         shaped(
             "TCPFIN",
             "Lone FIN packets, which slip past simple filters",
             ODD,
-            "{Type} TCP FIN scan: {source} sent a lone FIN to {UnsuccessfulCount} ports on {targets} in {span}",
+            "TCP FIN scan ({Type}): {source} sent a lone FIN to {Tried} in {span}",
             FLAGS,
         ),
         shaped(
             "TCPNull",
             "TCP packets without any flag",
             ODD,
-            "{Type} TCP null scan: {source} sent packets without flags to {UnsuccessfulCount} ports on {targets} in {span}",
+            "TCP null scan ({Type}): {source} sent packets without flags to {Tried} in {span}",
             FLAGS,
         ),
         shaped(
             "TCPXmas",
             "TCP packets with FIN, PSH and URG",
             ODD,
-            "{Type} TCP Christmas tree scan: {source} sent FIN+PSH+URG to {UnsuccessfulCount} ports on {targets} in {span}",
+            "TCP Christmas tree scan ({Type}): {source} sent FIN+PSH+URG to {Tried} in {span}",
             FLAGS,
         ),
         shaped(
             "TCPACK",
             "Bare ACKs answered by RST or by silence; window scans look the same on the wire",
-            ORDINARY,
-            "{Type} TCP ACK scan: {source} sent bare ACKs to {UnsuccessfulCount} ports on {targets} in {span}",
+            &[HORIZONTAL_ACK, VERTICAL, BURST, CHAOTIC_ACK],
+            "TCP ACK scan ({Type}): {source} sent bare ACKs to {Tried} in {span}",
             FLAGS,
         ),
         shaped(
             "UDP",
             "Short UDP exchanges without an answer, or refused by ICMP port unreachable",
             ORDINARY,
-            "{Type} UDP scan: {source} tried {UnsuccessfulCount} ports in vain on {targets} in {span}, {SuccessfulCount} answered",
+            "UDP scan ({Type}): {source} tried {Tried} in {span}, {Answers}",
             &[],
         ),
         SubmethodMeta {
             name: "ARP",
             about: "ARP requests for many addresses, most of which nobody has",
-            rules: &[&[
-                Clause::at_least("hosts", "arp_hosts_min"),
-                Clause::at_least("failed", "arp_failed_min"),
-            ]],
-            reason: "ARP scan: {source} asked for {UnsuccessfulCount} addresses nobody has in {span}, {SuccessfulCount} answered",
+            rules: &[
+                &[
+                    Clause::at_least("hosts", "arp_hosts_min"),
+                    Clause::at_least("failed", "arp_failed_min"),
+                    Clause::at_least("in_order", "arp_order_min"),
+                ],
+                &[
+                    Clause::at_least("hosts", "arp_any_hosts_min"),
+                    Clause::at_least("failed", "arp_failed_min"),
+                ],
+            ],
+            reason: "ARP scan: {source} asked for {Tried} in {span}, {Answers}",
             needs: &[],
             techniques: SWEEPING,
         },
@@ -123,7 +147,7 @@ pub(super) const META: MethodMeta = MethodMeta {
             name: "PingSweep",
             about: "Echo, timestamp or mask requests to many hosts, most of which do not answer",
             rules: &[HORIZONTAL],
-            reason: "Ping sweep: {source} asked {UnsuccessfulCount} hosts in vain in {span}, {SuccessfulCount} answered",
+            reason: "Ping sweep: {source} asked {Tried} in {span}, {Answers}",
             needs: &[],
             techniques: SWEEPING,
         },
@@ -134,27 +158,30 @@ pub(super) const META: MethodMeta = MethodMeta {
                 Clause::at_least("ports_on_host", "protocols_min"),
                 Clause::at_least("failed_on_host", "failed_min"),
             ]],
-            "IP protocol scan: {source} tried {ports_on_host} protocol numbers on {targets} in {span}",
+            "IP protocol scan: {source} tried {Tried} in {span}, {Answers}",
             &[],
         ),
         shaped(
             "PortBased",
             "Fallback for exporters without TCP flags: TCP flows without an answer",
             ORDINARY,
-            "{Type} TCP scan: {source} tried {UnsuccessfulCount} ports in vain on {targets} in {span}, {SuccessfulCount} answered (no TCP flags in this feed)",
+            "TCP scan ({Type}): {source} tried {Tried} in {span}, {Answers} (no TCP flags in this feed)",
             &[],
         ),
         shaped(
             "SlowScan",
             "The same as TCPSYN, spread over a day",
             &[HORIZONTAL, VERTICAL],
-            "Slow {Type} TCP SYN scan: {source} tried {UnsuccessfulCount} ports in vain on {targets} in {span}, {SuccessfulCount} answered",
+            "Slow TCP SYN scan ({Type}): {source} tried {Tried} in {span}, {Answers}",
             FLAGS,
         ),
         shaped(
             "Fingerprint",
-            "Several impossible flag combinations from one source, as operating system detection sends them",
-            &[&[Clause::at_least("odd_kinds", "odd_kinds_min")]],
+            "Several impossible flag combinations from one source to few ports, as operating system detection sends them; to many ports they are the scans above",
+            &[&[
+                Clause::at_least("odd_kinds", "odd_kinds_min"),
+                Clause::below("ports_on_host", "odd_pairs_min"),
+            ]],
             "Operating system detection: {source} sent {odd_kinds} kinds of impossible TCP flags to {targets} in {span}",
             FLAGS,
         ),
@@ -168,7 +195,7 @@ pub(super) const META: MethodMeta = MethodMeta {
     same_as: &[],
     manual: Manual {
         what: "A source that looks for hosts or open services: many hosts on one port (horizontal), many ports of one host (vertical), or both (chaotic). It is the usual first step after a break-in, and of worms.",
-        basis: "Each shape of probe is counted apart, by distinct host, port and pair that failed (silence, RST, ICMP unreachable) in a window that begins with the first failure. The share of failures is taken for the busiest port and host alone, so that a scanner which also browses is seen. Only the side that began the flow counts, by its own first packet; UDP probes are at most 3 packets; multicast, broadcast, traceroute ports and QUIC first packets do not count. A window scan differs from an ACK scan only in what the scanner reads, so both are TCPACK. Type follows Zeek: at most 5 ports horizontal, at most 5 hosts vertical, else chaotic.",
+        basis: "Each shape of probe is counted apart, by distinct host, port and pair that failed (silence, RST, ICMP unreachable) in a window that begins with the first failure. The share of failures is taken for the busiest port and host alone, so that a scanner which also browses is seen. Only the side that began the flow counts, by its own first packet; UDP probes are at most 3 packets; multicast, broadcast, traceroute ports and QUIC first packets do not count. A window scan differs from an ACK scan only in what the scanner reads, so both are TCPACK. Type follows Zeek: at most 5 hosts vertical, at most 5 ports horizontal, else mixed where whole sweeps and port scans explain four fifths of it, else chaotic. Counts are exact up to 4096. A source whose TCP conversations are seen by half is not judged by UDP and echo: its answers are not in the feed.",
         bias: "Silent when in doubt: a scan that meets mostly open doors, one slower than a day, or one that tries every host on another port (as peer-to-peer programs do) is not reported. Slow scans are told from SYN only, because silence over a day is ordinary for UDP.",
         false_positives: "Vulnerability scanners and inventory tools (list them in ignore_sources); a client whose network is down while it knows many addresses; a web server that looks up NetBIOS names of its visitors; a router asked from outside for a whole empty subnet (ARP).",
         response: "Find out what runs on the source. From inside, treat it as compromised until explained; look at the answered ports next, they are where it goes on. From outside, it matters only with an answer or a later log-in.",

@@ -11,6 +11,17 @@ use crate::baseline::Distinct;
 
 /// Ports and hosts followed one by one; the one with the fewest failures gives way to a new one.
 const FOCUS_MAX: usize = 8;
+/// Pairs, hosts and ports of a source counted exactly; with more an event says "about".
+const EXACT_MAX: usize = 4096;
+/// Items of one port or host counted exactly.
+const FOCUS_EXACT_MAX: usize = 512;
+/// The last answers, remembered for failures that come after them: a scan meets open doors early, and a client's
+/// connections that worked are over before those that failed are given up.
+const ANSWERS_MAX: usize = 32;
+/// Seconds an answer is remembered.
+const ANSWER_S: f64 = 300.0;
+/// Addresses this near to the one asked before follow it in order.
+const NEAR: u32 = 8;
 /// Ports listed in an event.
 const PORTS_LISTED_MAX: usize = 32;
 /// Hosts listed in an event.
@@ -22,8 +33,8 @@ pub(super) struct Focus<K> {
     pub(super) key: K,
     pub(super) first: Time,
     pub(super) last: Time,
-    pub(super) failed: Distinct,
-    pub(super) answered: Distinct,
+    pub(super) failed: Distinct<FOCUS_EXACT_MAX>,
+    pub(super) answered: Distinct<FOCUS_EXACT_MAX>,
 }
 
 impl<K> Focus<K> {
@@ -51,15 +62,15 @@ impl<K> Default for FocusList<K> {
 }
 
 impl<K: PartialEq + Copy> FocusList<K> {
-    fn fail(&mut self, key: K, item: impl Hash, start: Time, end: Time) {
-        let at = match self.list.iter().position(|focus| focus.key == key) {
-            Some(at) => at,
-            None => self.admit(key, start),
-        };
+    /// Counts a failure. Returns whether the key has only now become one to follow.
+    fn fail(&mut self, key: K, item: impl Hash, start: Time, end: Time) -> bool {
+        let known = self.list.iter().position(|focus| focus.key == key);
+        let at = known.unwrap_or_else(|| self.admit(key, start));
         let focus = &mut self.list[at];
         focus.failed.add(item);
         focus.first = focus.first.min(start);
         focus.last = focus.last.max(end);
+        known.is_none()
     }
 
     /// Answers of keys without failures are not followed: they say nothing of a scan.
@@ -78,6 +89,10 @@ impl<K: PartialEq + Copy> FocusList<K> {
             answered: Distinct::default(),
         };
         if self.list.len() < FOCUS_MAX {
+            // Grown by doubling from one: a flood of sources with one probe each fills the table with lists of one.
+            if self.list.len() == self.list.capacity() {
+                self.list.reserve_exact(self.list.len().max(1));
+            }
             self.list.push(focus);
             return self.list.len() - 1;
         }
@@ -85,6 +100,17 @@ impl<K: PartialEq + Copy> FocusList<K> {
         let at = weakest.unwrap_or(0);
         self.list[at] = focus;
         at
+    }
+
+    /// Failures of the keys that have at least `least` of them.
+    fn lines(&self, least: u64) -> u64 {
+        let counts = self.list.iter().map(|focus| focus.failed.count());
+        counts.filter(|count| *count >= least).sum()
+    }
+
+    /// Answers of all keys that are followed.
+    fn answered(&self) -> u64 {
+        self.list.iter().map(|focus| focus.answered.count()).sum()
     }
 
     /// The key with the most failures.
@@ -98,10 +124,17 @@ impl<K: PartialEq + Copy> FocusList<K> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probes {
     span: Option<(Time, Time)>,
-    failed: Distinct,
-    answered: Distinct,
-    hosts: Distinct,
-    ports: Distinct,
+    failed: Distinct<EXACT_MAX>,
+    answered: Distinct<EXACT_MAX>,
+    hosts: Distinct<EXACT_MAX>,
+    ports: Distinct<EXACT_MAX>,
+    /// Ports the failed probes came from.
+    source_ports: Distinct,
+    /// The last answers, oldest first.
+    answers: Vec<(IpAddr, u16, Time)>,
+    /// Address tried last, and how many new ones came near the one before.
+    last_host: u32,
+    in_order: u32,
     pub(super) by_port: FocusList<u16>,
     pub(super) by_host: FocusList<IpAddr>,
     ports_listed: Vec<u16>,
@@ -111,27 +144,75 @@ pub(super) struct Probes {
 impl Probes {
     /// Counts a probe.
     pub(super) fn add(&mut self, host: IpAddr, port: u16, fate: Fate, (start, end): (Time, Time)) {
-        if fate == Fate::Answered {
-            // The window begins with the first failure; before it answers say nothing, and most hosts never fail.
-            if self.span.is_none() {
-                return;
+        if fate != Fate::Failed {
+            self.remember(host, port, start);
+            if self.span.is_some() {
+                self.answered.add((host, port));
+                self.by_port.answer(port, host);
+                self.by_host.answer(host, port);
             }
-            self.answered.add((host, port));
-            self.by_port.answer(port, host);
-            self.by_host.answer(host, port);
             return;
+        }
+        let recent = |at: Time| start.secs_since(at) <= ANSWER_S;
+        if self.span.is_none() {
+            for &(host, port, _) in self.answers.iter().filter(|(.., at)| recent(*at)) {
+                self.answered.add((host, port));
+            }
         }
         let (first, last) = self.span.unwrap_or((start, end));
         self.span = Some((first.min(start), last.max(end)));
         self.failed.add((host, port));
-        if self.hosts.add(host) && self.hosts_listed.len() < HOSTS_LISTED_MAX {
-            self.hosts_listed.push(host);
+        if self.hosts.add(host) {
+            self.follow(host);
+            if self.hosts_listed.len() < HOSTS_LISTED_MAX {
+                self.hosts_listed.push(host);
+            }
         }
         if self.ports.add(port) && self.ports_listed.len() < PORTS_LISTED_MAX {
             self.ports_listed.push(port);
         }
-        self.by_port.fail(port, host, start, end);
-        self.by_host.fail(host, port, start, end);
+        if self.by_port.fail(port, host, start, end) {
+            let earlier = self
+                .answers
+                .iter()
+                .filter(|(_, known, at)| *known == port && recent(*at));
+            earlier.for_each(|(host, ..)| self.by_port.answer(port, host));
+        }
+        if self.by_host.fail(host, port, start, end) {
+            let earlier = self
+                .answers
+                .iter()
+                .filter(|(known, _, at)| *known == host && recent(*at));
+            earlier.for_each(|(_, port, _)| self.by_host.answer(host, port));
+        }
+    }
+
+    /// Notes the port a failed probe came from.
+    pub(super) fn add_source(&mut self, port: u16) {
+        self.source_ports.add(port);
+    }
+
+    fn remember(&mut self, host: IpAddr, port: u16, at: Time) {
+        let known = self
+            .answers
+            .iter_mut()
+            .rev()
+            .find(|(ip, known, _)| (*ip, *known) == (host, port));
+        if let Some((.., last)) = known {
+            *last = at;
+            return;
+        }
+        if self.answers.len() >= ANSWERS_MAX {
+            self.answers.remove(0);
+        }
+        self.answers.push((host, port, at));
+    }
+
+    fn follow(&mut self, host: IpAddr) {
+        let IpAddr::V4(host) = host else { return };
+        let host = u32::from(host);
+        self.in_order += u32::from(host.abs_diff(self.last_host) <= NEAR);
+        self.last_host = host;
     }
 
     /// From the first failed probe to the end of the last.
@@ -164,13 +245,39 @@ impl Probes {
         self.failed() as f64 / self.hosts().min(self.ports()).max(1) as f64
     }
 
-    /// Zeek's classes: few ports, few hosts, or neither.
+    /// Failed pairs per port they came from: a client opens a port of its own for each try, most scanners use one.
+    pub(super) fn per_source_port(&self) -> f64 {
+        self.failed() as f64 / self.source_ports.count().max(1) as f64
+    }
+    /// Share of new hosts whose address is near the one tried before.
+    pub(super) fn in_order(&self) -> f64 {
+        f64::from(self.in_order) / self.hosts().max(1) as f64
+    }
+    /// Are the counts of pairs exact?
+    pub(super) const fn is_exact(&self) -> bool {
+        self.failed.is_exact() && self.answered.is_exact()
+    }
+
+    /// Zeek's classes (few ports, few hosts, or neither), and "mixed" for sweeps and port scans within one window.
     pub(super) fn class(&self) -> &'static str {
         const FEW: u64 = 5;
-        if self.ports() <= FEW && self.hosts() > FEW {
+        /// Items that make one port a sweep, one host a port scan; share of all pairs that such lines explain.
+        const LINE_MIN: u64 = 30;
+        const EXPLAINED_MIN: f64 = 0.8;
+        if self.hosts() <= FEW {
+            return "vertical";
+        }
+        if self.ports() <= FEW {
+            return "horizontal";
+        }
+        let (across, down) = (self.by_port.lines(LINE_MIN), self.by_host.lines(LINE_MIN));
+        let enough = (self.failed() as f64 * EXPLAINED_MIN) as u64;
+        if across >= enough {
             "horizontal"
-        } else if self.hosts() <= FEW {
+        } else if down >= enough {
             "vertical"
+        } else if across + down >= enough {
+            "mixed"
         } else {
             "chaotic"
         }
@@ -178,10 +285,9 @@ impl Probes {
 
     /// Answers on the same port, or of the same host, that the class is about: a browsing scanner's pages do not count.
     pub(super) fn answered_of_class(&self) -> u64 {
-        let of = |answered: Option<&Distinct>| answered.map_or(0, Distinct::count);
         match self.class() {
-            "horizontal" => of(self.by_port.best().map(|focus| &focus.answered)),
-            "vertical" => of(self.by_host.best().map(|focus| &focus.answered)),
+            "horizontal" => self.by_port.answered(),
+            "vertical" => self.by_host.answered(),
             _ => self.answered(),
         }
     }

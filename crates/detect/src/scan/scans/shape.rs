@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use weir_model::tcp_flags::{ACK, CWR, ECE, FIN, RST, SYN, XMAS};
-use weir_model::{FlowRecord, ethertype, proto};
+use weir_model::{Counters, FlowRecord, ethertype, proto};
 
 use crate::address::is_group;
 
@@ -11,6 +11,9 @@ use crate::address::is_group;
 const UDP_PROBE_PACKETS_MAX: u64 = 3;
 /// Ports that traceroute counts through on purpose, one a probe.
 const TRACEROUTE_PORTS: std::ops::RangeInclusive<u16> = 33_434..=33_689;
+/// Packets of one side of a connection in which nothing was said, and bytes of IP a packet (header with options).
+const HOLLOW_PACKETS_MAX: u64 = 4;
+const HOLLOW_PACKET_BYTES_MAX: u64 = 64;
 /// A QUIC client fills its first packets to at least this (RFC 9000, section 14.1); a firewall that drops QUIC makes
 /// every browser look like a scanner of udp/443 otherwise.
 const QUIC_INITIAL_BYTES_MIN: u64 = 1200;
@@ -91,6 +94,8 @@ pub(super) enum Fate {
     Failed,
     /// Somebody is there: a handshake, an answer.
     Answered,
+    /// A handshake was answered, and then nobody said anything.
+    Opened,
 }
 
 impl Fate {
@@ -142,13 +147,33 @@ fn tcp(flow: &FlowRecord) -> Option<(Shape, Fate)> {
     }
     if first & (SYN | ACK) == SYN {
         let opened = forward & ACK != 0 || flow.reverse_flags & (SYN | ACK) == SYN | ACK;
-        return Some((Shape::Syn, Fate::answered(opened)));
+        let fate = if opened && hollow(flow.forward_total) && hollow(flow.reverse_total_or_zero()) {
+            Fate::Opened
+        } else {
+            Fate::answered(opened)
+        };
+        return Some((Shape::Syn, fate));
     }
     let bare_ack = forward == ACK && flow.forward_total.payload_bytes == 0 && flow.forward_total.packets <= 2;
     bare_ack.then(|| {
         let kept = flow.answered() && flow.reverse_flags & RST == 0;
         (Shape::Ack, Fate::answered(kept))
     })
+}
+
+/// Did one side of a connection open and close it, and no more? By sizes, so that plain flow records serve.
+const fn hollow(sent: Counters) -> bool {
+    sent.packets <= HOLLOW_PACKETS_MAX && sent.bytes <= HOLLOW_PACKET_BYTES_MAX * sent.packets
+}
+
+/// A conversation by TCP of which only the initiator's half was seen: nobody acknowledges what was not answered. Then the
+/// answers to other probes of this host are not seen either.
+pub(super) fn half_seen(flow: &FlowRecord) -> bool {
+    flow.key.proto == proto::TCP
+        && first_flags(flow) & (SYN | ACK) == SYN
+        && flow.forward_flags & ACK != 0
+        && flow.forward_total.packets > HOLLOW_PACKETS_MAX
+        && flow.reverse_total.is_some_and(|reverse| reverse.packets == 0)
 }
 
 /// Flags of the initiator's first packet; exporters that give only the union are taken to begin with a SYN if there is one.
