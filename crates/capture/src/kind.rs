@@ -122,33 +122,14 @@ fn is_ipfix(prefix: &[u8]) -> bool {
 
 /// ERF record header: type 1 to 48 at byte 8, record length at 10 not below the header's, wire length at 14.
 fn is_erf(prefix: &[u8]) -> bool {
-    let Some(
-        &[
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            high_of_secs,
-            kind,
-            _,
-            high,
-            low,
-            _,
-            _,
-            wire_high,
-            wire_low,
-        ],
-    ) = prefix.first_chunk()
-    else {
+    let Some(header) = prefix.first_chunk::<16>() else {
         return false;
     };
-    let record_bytes = u16::from_be_bytes([high, low]);
-    let wire_bytes = u16::from_be_bytes([wire_high, wire_low]);
+    let (secs_high, kind) = (header[7], header[8]);
+    let record_bytes = u16::from_be_bytes([header[10], header[11]]);
+    let wire_bytes = u16::from_be_bytes([header[14], header[15]]);
     // Times between 1995 and 2060 have this byte; it makes up for the missing signature.
-    let recent = (0x30..0xb0).contains(&high_of_secs);
+    let recent = (0x30..0xb0).contains(&secs_high);
     recent && (1..=48).contains(&(kind & 0x7f)) && (16..=9_600).contains(&record_bytes) && wire_bytes <= 9_600
 }
 

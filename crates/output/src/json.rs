@@ -173,25 +173,21 @@ fn peer(target: &Target) -> Peer {
 
 /// Everything an analyst may pivot on: addresses and ports, each once, in order of appearance.
 fn entities(event: &Event) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut add = |name: String| {
+    let mut all: Vec<String> = Vec::new();
+    let mut add = |kind: &str, name: Option<String>| {
+        let Some(name) = name.map(|name| format!("{kind}:{name}")) else {
+            return;
+        };
         if !all.contains(&name) {
             all.push(name);
         }
     };
-    event.source.ip.into_iter().for_each(|ip| add(format!("ip:{ip}")));
-    event
-        .source
-        .mac
-        .into_iter()
-        .for_each(|mac| add(format!("mac:{mac}")));
+    add("ip", event.source.ip.map(|ip| ip.to_string()));
+    add("mac", event.source.mac.map(|mac| mac.to_string()));
     for target in &event.targets {
-        target.ip.into_iter().for_each(|ip| add(format!("ip:{ip}")));
-        target.mac.into_iter().for_each(|mac| add(format!("mac:{mac}")));
-        target
-            .port
-            .into_iter()
-            .for_each(|port| add(format!("port:{port}")));
+        add("ip", target.ip.map(|ip| ip.to_string()));
+        add("mac", target.mac.map(|mac| mac.to_string()));
+        add("port", target.port.map(|port| port.to_string()));
     }
     all
 }
