@@ -4,6 +4,7 @@
 mod address;
 pub mod asset;
 pub mod baseline;
+pub mod behaviour;
 pub mod brute;
 mod cell;
 pub mod dns;

@@ -128,4 +128,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::policy::honeypot::Honeypot>(),
     entry::<crate::policy::dirinet::Closed>(),
     entry::<crate::policy::ipv6tunnel::Ipv6Tunnel>(),
+    entry::<crate::behaviour::divcom::DiverseCommunication>(),
 ];

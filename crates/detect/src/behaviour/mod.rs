@@ -1,0 +1,3 @@
+//! How a host usually behaves towards others, and when it stops behaving so.
+
+pub mod divcom;
