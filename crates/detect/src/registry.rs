@@ -129,4 +129,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::policy::dirinet::Closed>(),
     entry::<crate::policy::ipv6tunnel::Ipv6Tunnel>(),
     entry::<crate::behaviour::divcom::DiverseCommunication>(),
+    entry::<crate::behaviour::peers::Peers>(),
 ];

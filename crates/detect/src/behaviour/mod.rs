@@ -1,3 +1,4 @@
 //! How a host usually behaves towards others, and when it stops behaving so.
 
 pub mod divcom;
+pub mod peers;
