@@ -130,4 +130,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::policy::ipv6tunnel::Ipv6Tunnel>(),
     entry::<crate::behaviour::divcom::DiverseCommunication>(),
     entry::<crate::behaviour::peers::Peers>(),
+    entry::<crate::policy::vpn::Vpn>(),
 ];

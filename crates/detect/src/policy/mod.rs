@@ -5,3 +5,4 @@ pub mod honeypot;
 pub mod ipv6tunnel;
 pub mod l3anomaly;
 pub mod telnet;
+pub mod vpn;
