@@ -20,6 +20,7 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
         ("elements.md", elements()),
         ("anomalies.md", anomalies()),
         ("config.md", config()),
+        ("query.md", weir_query::reference()),
     ];
     let mut stale = Vec::new();
     for (name, text) in pages {

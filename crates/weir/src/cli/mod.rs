@@ -28,6 +28,7 @@ Examples:
   weir -r a.pcap.zst b.pcap.gz --output json events as NDJSON, one line each
   tcpdump -i eth0 -w - | weir -r -           from standard input
   weir -r capture.pcap --flows csv           flow records instead of events
+  weir -r capture.pcap --flows csv --filter 'dst port 445 and bytes > 1M'
   weir -r capture.pcap --transactions json   DNS queries, TLS handshakes, log-ins ...
   weir methods                               what Weir looks for
   weir methods DICTATTACK                    the manual page of one method";
@@ -56,6 +57,9 @@ struct ReadArgs {
     /// Print dissected exchanges (DNS queries, TLS handshakes, log-ins ...) instead of events.
     #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
     transactions: Option<TransactionForm>,
+    /// Print only records that fit this filter, for example 'dst port 445 and bytes > 1M' (with --flows or --transactions).
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
     /// Print every update of an event, not only its last state (with --output json).
     #[arg(long)]
     follow_updates: bool,
@@ -110,6 +114,10 @@ pub fn main() -> ExitCode {
             eprint_line("weir: nothing to do: give a capture with -r FILE, or see --help");
             return ExitCode::from(2);
         }
+        None if cli.read.filter.is_some() && cli.read.flows.is_none() && cli.read.transactions.is_none() => {
+            eprint_line("weir: --filter selects records: give --flows or --transactions with it");
+            return ExitCode::from(2);
+        }
         None => read::run(cli.read),
     };
     match done {
@@ -117,7 +125,7 @@ pub fn main() -> ExitCode {
         Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprint_line(&format!("weir: {error:#}"));
-            if error.downcast_ref::<crate::config::ConfigError>().is_some() {
+            if error.is::<crate::config::ConfigError>() || error.is::<weir_query::QueryError>() {
                 ExitCode::from(2)
             } else {
                 ExitCode::FAILURE

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use weir_model::{Batch, Networks};
 use weir_output::text::Style;
 use weir_output::{csv, json, text};
+use weir_query::{Catalog, Expr, NoLists, QueryError};
 use weir_triage::Change;
 
 use super::{FlowForm, Output, ReadArgs, eprint_line};
@@ -33,7 +34,7 @@ pub(super) fn run(args: ReadArgs) -> Result<ExitCode> {
         config.shards = shards.into();
     }
     config.meter.dissect &= !args.no_dissect;
-    let printer = Printer::new(&args);
+    let printer = Printer::new(&args)?;
     let detect = !args.no_detect && matches!(printer.what, What::Events { .. });
     let bar = progress_bar(&args);
     let job = Job {
@@ -88,16 +89,35 @@ enum What {
     Transactions,
 }
 
+/// The filter of the command line, over the kind of record that is printed.
+fn filter(args: &ReadArgs) -> Result<Expr, QueryError> {
+    let text = args.filter.as_deref().unwrap_or_default();
+    let fields: Vec<_> = weir_dissect::REGISTRY
+        .iter()
+        .flat_map(|entry| entry.meta.fields.iter().copied())
+        .collect();
+    let catalog = if args.flows.is_some() {
+        Catalog::flows()
+            .clone()
+            .knowing(fields.iter().map(|field| field.name))
+    } else {
+        Catalog::transactions(fields)
+    };
+    weir_query::parse(text, &catalog, &NoLists)
+}
+
 /// Prints results to standard output as they come.
 struct Printer {
     what: What,
+    /// Records that are printed.
+    filter: Expr,
     out: BufWriter<Stdout>,
     events: u64,
     header_due: bool,
 }
 
 impl Printer {
-    fn new(args: &ReadArgs) -> Self {
+    fn new(args: &ReadArgs) -> Result<Self, QueryError> {
         let stdout = io::stdout();
         let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let width = terminal_size::terminal_size().map_or(WIDTH_DEFAULT, |(width, _)| width.0.into());
@@ -117,12 +137,13 @@ impl Printer {
                 }
             }
         };
-        Self {
+        Ok(Self {
             header_due: matches!(what, What::Flows(FlowForm::Csv)),
             what,
+            filter: filter(args)?,
             out: BufWriter::new(stdout),
             events: 0,
-        }
+        })
     }
 }
 
@@ -131,18 +152,19 @@ impl Consumer for Printer {
         if std::mem::take(&mut self.header_due) {
             writeln!(self.out, "{}", csv::flow_header())?;
         }
+        let filter = &self.filter;
+        let mut flows = batch.flows.iter().filter(|flow| filter.matches(flow));
         match self.what {
-            What::Flows(FlowForm::Csv) => batch
-                .flows
-                .iter()
-                .try_for_each(|flow| writeln!(self.out, "{}", csv::flow(flow))),
-            What::Flows(FlowForm::Json) => batch
-                .flows
-                .iter()
-                .try_for_each(|flow| writeln!(self.out, "{}", json::flow(flow))),
+            What::Flows(FlowForm::Csv) => {
+                flows.try_for_each(|flow| writeln!(self.out, "{}", csv::flow(flow)))
+            }
+            What::Flows(FlowForm::Json) => {
+                flows.try_for_each(|flow| writeln!(self.out, "{}", json::flow(flow)))
+            }
             What::Transactions => batch
                 .transactions
                 .iter()
+                .filter(|one| filter.matches_transaction(one))
                 .try_for_each(|one| writeln!(self.out, "{}", json::transaction(one))),
             What::Events { .. } => Ok(()),
         }
