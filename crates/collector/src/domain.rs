@@ -35,6 +35,8 @@ pub(crate) struct Domain {
     sequence: Sequence,
     parked: Parked,
     uptime_ms: Option<u32>,
+    /// When the exporter started (160), where options data tell it for all records.
+    boot_ms: Option<u64>,
     /// Running number of the last message, for eviction.
     pub(crate) used: u64,
     /// Has it ever delivered a record? Those that have are evicted last.
@@ -230,9 +232,15 @@ impl Domain {
             counts.options += read.records;
             for row in &scratch.rows {
                 self.samplers.learn(row);
+                self.boot_ms = row.boot_ms.or(self.boot_ms);
             }
         } else {
             self.proven |= read.records > 0;
+            if self.boot_ms.is_some() {
+                for row in &mut scratch.rows {
+                    row.boot_ms = row.boot_ms.or(self.boot_ms);
+                }
+            }
             scratch.told(plan.tells(), read.records);
             taken(&scratch.rows, header, &self.samplers, counts);
         }

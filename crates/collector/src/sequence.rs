@@ -11,6 +11,8 @@ const JUMP_MAX: u32 = 1 << 20;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sequence {
     next: Option<u32>,
+    /// Number of the message before.
+    last: u32,
     gaps: Vec<Gap>,
 }
 
@@ -38,12 +40,16 @@ impl Sequence {
         let mut step = Step::default();
         let behind = units.map(|units| number.wrapping_add(units));
         let Some(next) = self.next else {
+            self.last = number;
             self.next = behind;
             return step;
         };
         let ahead = number.wrapping_sub(next);
         let back = next.wrapping_sub(number);
-        if ahead == 0 {
+        // softflowd's IPFIX counts the records of the message itself in; the RFC counts those before it.
+        let counts_itself = units.is_some_and(|units| number.wrapping_sub(units) == self.last);
+        if ahead == 0 || counts_itself {
+            self.last = number;
             self.next = behind;
         } else if ahead <= JUMP_MAX {
             step.lost = ahead.into();
@@ -54,12 +60,14 @@ impl Sequence {
                 start: next,
                 units: ahead,
             });
+            self.last = number;
             self.next = behind;
         } else if back <= JUMP_MAX && number != 0 {
             step.late = true;
             step.found = self.fill(number, units.unwrap_or(0));
         } else {
             step.restart = true;
+            self.last = number;
             self.restart(behind);
         }
         step
@@ -129,6 +137,14 @@ mod tests {
         assert_eq!(check(&[5_000_000, 5_000_001, 1, 2]), (0, 0, 1));
         assert_eq!(check(&[900, 0, 1, 2]), (0, 0, 1));
         assert_eq!(check(&[u32::MAX, 0, 2]), (1, 0, 0));
+    }
+
+    #[test]
+    fn numbers_that_count_their_own_message() {
+        let mut sequence = Sequence::default();
+        for (number, units) in [(25, 25), (57, 32), (60, 3), (92, 32)] {
+            assert_eq!(sequence.step(number, Some(units)), Step::default());
+        }
     }
 
     #[test]
