@@ -1,41 +1,16 @@
-//! Any bytes through any dissector, past its probe: the first byte picks the dissector, the rest is a dialogue.
-//! A turn is a control byte (side, gap, several bytes or few), a length and that many bytes; nothing may panic.
-#![no_main]
+//! What the targets share: a dialogue for one dissector, and a run of packets for everything behind the decoder.
+//! Bytes of the engine become structure here, so that few mutations are wasted on headers that no code would accept.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use libfuzzer_sys::fuzz_target;
 use weir_dissect::{Dissector, Input, Session, Side, Sink, Want};
 use weir_model::{Anomaly, AnomalyCounts, FlowId, FlowKey, Time, Transport, ethertype, proto};
 
-/// A new dissector of bytes is one line here.
-const TARGETS: &[fn(&[u8])] = &[
-    dialogue::<weir_dissect::arp::Arp>,
-    dialogue::<weir_dissect::dhcp::Dhcp>,
-    dialogue::<weir_dissect::dns::Dns>,
-    dialogue::<weir_dissect::ftp::Ftp>,
-    dialogue::<weir_dissect::http::Http>,
-    dialogue::<weir_dissect::imap::Imap>,
-    dialogue::<weir_dissect::kerberos::Kerberos>,
-    dialogue::<weir_dissect::nd::Nd>,
-    dialogue::<weir_dissect::pop3::Pop3>,
-    dialogue::<weir_dissect::rdp::Rdp>,
-    dialogue::<weir_dissect::smb::Smb>,
-    dialogue::<weir_dissect::smtp::Smtp>,
-    dialogue::<weir_dissect::ssh::Ssh>,
-    dialogue::<weir_dissect::telnet::Telnet>,
-    dialogue::<weir_dissect::tls::Tls>,
-    dialogue::<weir_dissect::vnc::Vnc>,
-    session,
-];
+pub mod packets;
 
-fuzz_target!(|data: &[u8]| {
-    if let Some((&choice, rest)) = data.split_first() {
-        TARGETS[usize::from(choice) % TARGETS.len()](rest);
-    }
-});
-
-fn dialogue<D: Dissector>(data: &[u8]) {
+/// Any bytes through one dissector, past its probe. A turn is a control byte (side, gap, several bytes or few),
+/// a length and that many bytes.
+pub fn dialogue<D: Dissector>(data: &[u8]) {
     let transport = D::META.transports.first().copied().unwrap_or(Transport::Tcp);
     let key = key(transport, D::META.ports.first().copied().unwrap_or_default());
     D::probe(data, Side::Initiator, (key.initiator_port, key.responder_port));
@@ -45,11 +20,15 @@ fn dialogue<D: Dissector>(data: &[u8]) {
     });
 }
 
-/// The way of the meter: probed, then fed.
-fn session(data: &[u8]) {
-    let key = key(Transport::Tcp, 0);
-    let mut session = Session::new(Transport::Tcp);
-    run(&key, data, |input, sink| {
+/// The way of the meter: probed, then fed. The first byte picks the transport.
+pub fn session(data: &[u8]) {
+    let Some((&choice, rest)) = data.split_first() else {
+        return;
+    };
+    let transport = [Transport::Tcp, Transport::Udp][usize::from(choice) % 2];
+    let key = key(transport, 0);
+    let mut session = Session::new(transport);
+    run(&key, rest, |input, sink| {
         session.feed(input, sink);
         session.wants_input()
     });
@@ -92,6 +71,10 @@ fn run(key: &FlowKey, mut data: &[u8], mut feed: impl FnMut(Input<'_>, &mut Sink
     feed(Input::End { time }, &mut sink);
     // A session catches panics and counts them; here they are findings.
     assert_eq!(anomalies.of(Anomaly::PluginPanic), 0);
+    for transaction in &transactions {
+        let line = weir_output::json::transaction(transaction);
+        assert!(!line.contains('\n'));
+    }
 }
 
 fn key(transport: Transport, port: u16) -> FlowKey {
@@ -108,5 +91,19 @@ fn key(transport: Transport, port: u16) -> FlowKey {
         },
         ethertype: ethertype::IPV4,
         vlan: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// A dissector without a target is one nobody attacks.
+    #[test]
+    fn every_dissector_has_a_target() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz_targets");
+        for entry in weir_dissect::REGISTRY {
+            let word = entry.meta.protocol.word();
+            let file = format!("{folder}/dissect_{word}.rs");
+            assert!(std::path::Path::new(&file).exists(), "{file} is missing");
+        }
     }
 }
