@@ -120,9 +120,17 @@ impl Source<'_> {
         let mut enricher = Enricher::new(self.config.inside.clone());
         let mut batch = Batch::default();
         let mut wanted = true;
-        while wanted && reading.step(PACKETS_PER_STEP, |raw| meter_packet(&mut meter, &raw, &mut batch)) {
+        let mut more = true;
+        while wanted && more {
+            more = reading.step(PACKETS_PER_STEP, |raw| {
+                // A silence can end every flow at once: they leave batch by batch, so that memory stays flat.
+                while !meter.advance_some(raw.time, &mut batch) {
+                    wanted = wanted && self.send(enricher.push(std::mem::take(&mut batch)));
+                }
+                meter_packet(&mut meter, &raw, &mut batch);
+            });
             if batch.len() >= Batch::RECORDS_MAX || batch.ticks.len() >= TICKS_MAX {
-                wanted = self.send(enricher.push(std::mem::take(&mut batch)));
+                wanted = wanted && self.send(enricher.push(std::mem::take(&mut batch)));
             }
             progress(reading.bytes_read());
         }
@@ -206,7 +214,8 @@ fn write<C: Consumer>(
 /// Does the summary hold anything a person should look at?
 pub fn worrying(anomalies: &AnomalyCounts) -> bool {
     use Anomaly::{
-        CaptureCorrupt, CaptureCut, CellEvicted, EventEvicted, FlowEvicted, LinkTypeUnknown, PluginPanic,
+        CaptureCorrupt, CaptureCut, CellEvicted, DissectionDropped, EventEvicted, FlowEvicted,
+        LinkTypeUnknown, PluginPanic,
     };
     [
         CaptureCut,
@@ -214,6 +223,7 @@ pub fn worrying(anomalies: &AnomalyCounts) -> bool {
         LinkTypeUnknown,
         FlowEvicted,
         CellEvicted,
+        DissectionDropped,
         EventEvicted,
         PluginPanic,
     ]
