@@ -119,8 +119,8 @@ fn transactions_by_their_fields() {
 }
 
 fn wrong(filter: &str, expected: &Expect) {
-    let error = parse(filter, Catalog::flows(), &lists()).unwrap_err();
-    expected.assert_eq(&error.to_string());
+    let read = parse(filter, Catalog::flows(), &lists());
+    expected.assert_eq(&read.map_or_else(|error| error.to_string(), |tree| tree.to_string()));
 }
 
 #[test]
@@ -165,6 +165,10 @@ fn errors_point_and_help() {
                   ^^^^
         expected and, or, the end"#]],
     );
+}
+
+#[test]
+fn errors_of_values() {
     wrong(
         "app dsn",
         &expect![[r#"
