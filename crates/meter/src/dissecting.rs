@@ -1,13 +1,35 @@
 //! Dissection as a step of the meter: which packets reach a session, and what comes back from it.
 //! A flow's session begins with its first payload and is dropped the moment it wants no more.
 
+use std::collections::VecDeque;
+
 use weir_dissect::{Session, Side};
-use weir_model::{Batch, Kind, Logins, Outcome, Time, Transaction, Transport, proto, tcp_flags};
+use weir_model::{
+    Anomaly, Batch, FlowId, Kind, Logins, Outcome, Time, Transaction, Transport, proto, tcp_flags,
+};
 use weir_wire::packet::{Ip, L4, Tcp};
 
 use crate::dissection::{Desk, Dissection};
 use crate::flow::{Dissecting, Flow};
 use crate::meter::Meter;
+
+/// Flows dissected at once: some 1 to 2 KiB each while they hold little, so that floods of half a request stay below
+/// 100 MB. Past it the longest silent one is given up, and counted.
+const DISSECTIONS_MAX: usize = 65_536;
+
+/// The flows being dissected, about in order of their last packet. Entries of flows that are done are skipped.
+#[derive(Default)]
+pub(crate) struct Dissected {
+    queue: VecDeque<Waiting>,
+    active: usize,
+}
+
+/// A flow in the queue, and its last packet when it was put there.
+struct Waiting {
+    slot: u32,
+    id: FlowId,
+    touch_s: i64,
+}
 
 /// ICMPv6 types of neighbour discovery (RFC 4861): router and neighbour solicitation and advertisement, redirect.
 const ND_TYPES: std::ops::RangeInclusive<u8> = 133..=137;
@@ -82,10 +104,10 @@ impl Meter {
         out: &mut Batch,
         work: impl FnOnce(&mut Dissection, &mut Desk<'_>),
     ) {
-        let flow = self.table.get_mut(slot);
-        if begin && matches!(flow.dissecting, Dissecting::NotYet) {
-            flow.dissecting = Dissecting::Active(begin_dissection(flow, transport));
+        if begin && matches!(self.table.get(slot).dissecting, Dissecting::NotYet) {
+            self.begin_dissection(slot, transport, out);
         }
+        let flow = self.table.get_mut(slot);
         let Dissecting::Active(dissection) = &mut flow.dissecting else {
             return;
         };
@@ -103,8 +125,41 @@ impl Meter {
         (flow.protocol, flow.protocol_by_content) = verdict(dissection.session());
         if done {
             flow.dissecting = Dissecting::Over;
+            self.dissected.active -= 1;
         }
         self.take_results(slot, before, out);
+    }
+
+    fn begin_dissection(&mut self, slot: u32, transport: Transport, out: &mut Batch) {
+        while self.dissected.active >= DISSECTIONS_MAX && self.give_up_dissection(out) {}
+        let table = &self.table;
+        let queue = &mut self.dissected.queue;
+        if queue.len() >= 2 * DISSECTIONS_MAX {
+            queue.retain(|waiting| waiting.is_dissected(table.get(waiting.slot)));
+        }
+        let flow = self.table.get_mut(slot);
+        queue.push_back(Waiting::of(slot, flow));
+        flow.dissecting = Dissecting::Active(dissection_of(flow, transport));
+        self.dissected.active += 1;
+    }
+
+    /// Ends the dissection of the first flow in the queue, or moves it back when packets came since it was put there.
+    /// False when there is none.
+    fn give_up_dissection(&mut self, out: &mut Batch) -> bool {
+        let Some(first) = self.dissected.queue.pop_front() else {
+            return false;
+        };
+        let flow = self.table.get(first.slot);
+        if !first.is_dissected(flow) {
+            return true;
+        }
+        if flow.touch_s > first.touch_s {
+            self.dissected.queue.push_back(Waiting::of(first.slot, flow));
+        } else {
+            self.anomalies.count(Anomaly::DissectionDropped);
+            self.end_dissection(first.slot, out);
+        }
+        true
     }
 
     /// The flow is over: its session sends what is pending.
@@ -114,6 +169,7 @@ impl Meter {
         else {
             return;
         };
+        self.dissected.active -= 1;
         let before = out.transactions.len();
         dissection.finish(
             flow.end,
@@ -137,7 +193,22 @@ impl Meter {
     }
 }
 
-fn begin_dissection(flow: &Flow, transport: Transport) -> Box<Dissection> {
+impl Waiting {
+    fn of(slot: u32, flow: &Flow) -> Self {
+        Self {
+            slot,
+            id: flow.id,
+            touch_s: flow.touch_s,
+        }
+    }
+
+    /// Is the flow in the slot still this one, and being dissected?
+    fn is_dissected(&self, flow: &Flow) -> bool {
+        flow.id == self.id && matches!(flow.dissecting, Dissecting::Active(_))
+    }
+}
+
+fn dissection_of(flow: &Flow, transport: Transport) -> Box<Dissection> {
     let mut dissection = Dissection::new(transport, flow.id, flow.key.oriented(flow.initiator_low));
     if transport == Transport::Tcp {
         for (index, side) in [Side::Initiator, Side::Responder].into_iter().enumerate() {

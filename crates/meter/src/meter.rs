@@ -8,6 +8,7 @@ use weir_wire::{Fragments, decode_ip_payload};
 use crate::arrival::Arrival;
 use crate::clock::{EventClock, Step};
 use crate::config::MeterConfig;
+use crate::dissecting::Dissected;
 use crate::flow::{Class, Flow};
 use crate::fragments::FragmentFlows;
 use crate::key::Sighting;
@@ -39,17 +40,30 @@ pub struct MeterStats {
     pub stream_bytes_waiting: u64,
 }
 
+/// How far event time has been moved for the packet that comes next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moving {
+    /// Not yet.
+    Still,
+    /// A new second has begun; flows that are due remain.
+    Expiring,
+    /// All that was due is sent.
+    Moved,
+}
+
 /// A metering process (RFC 5470): flow cache, expiry, reassembly and dissection of one stream of packets.
 pub struct Meter {
     pub(crate) config: MeterConfig,
     clock: EventClock,
     pub(crate) table: Table,
+    pub(crate) dissected: Dissected,
     fragment_flows: FragmentFlows,
     fragments: Fragments,
     pub(crate) budget: Budget,
     pub(crate) anomalies: AnomalyCounts,
     pub(crate) stats: MeterStats,
     seq: u64,
+    moving: Moving,
     /// Slots still to be flushed, last first, once the input has ended.
     closing: Option<Vec<u32>>,
     ended: bool,
@@ -62,6 +76,7 @@ impl Meter {
             config,
             clock: EventClock::new(),
             table: Table::new(),
+            dissected: Dissected::default(),
             fragment_flows: FragmentFlows::default(),
             fragments: Fragments::new(),
             budget: Budget {
@@ -72,20 +87,23 @@ impl Meter {
             anomalies: AnomalyCounts::default(),
             stats: MeterStats::default(),
             seq: 0,
+            moving: Moving::Still,
             closing: None,
             ended: false,
         }
     }
 
     /// Takes one decoded packet with its stamp. What is due goes to `out`, in order of `seq`; a silence in the input
-    /// may end many flows at once, so `out` can grow past [`Batch::RECORDS_MAX`] within one call.
+    /// may end many flows at once, so `out` can grow past [`Batch::RECORDS_MAX`] within one call, unless
+    /// [`Self::advance_some`] was called for the packet before.
     pub fn packet(&mut self, time: Time, packet: &Packet<'_>, out: &mut Batch) {
         self.stats.packets += 1;
         self.stats.bytes += u64::from(packet.frame_bytes);
         if let Some(anomaly) = packet.anomaly {
             self.anomalies.count(anomaly);
         }
-        self.advance(time, out);
+        while !self.advance_some(time, out) {}
+        self.moving = Moving::Still;
         match &packet.net {
             Net::Ip(ip) => self.ip(time, packet, ip, out),
             Net::Arp(payload) => {
@@ -277,30 +295,52 @@ impl Meter {
         }
     }
 
-    /// Moves event time; a new second ends what is due and is announced by a tick.
-    fn advance(&mut self, time: Time, out: &mut Batch) {
+    /// Moves event time for the packet that is taken next, and sends about a batch of what is due; true when all is
+    /// sent. Optional: whoever empties `out` between the calls needs little memory when a flood ends all at once.
+    pub fn advance_some(&mut self, time: Time, out: &mut Batch) -> bool {
+        if self.moving == Moving::Still {
+            self.moving = self.advance(time, out);
+        }
+        if self.moving == Moving::Expiring && self.expire_some(out) {
+            self.tick(self.clock.now(), false, out);
+            self.moving = Moving::Moved;
+        }
+        self.moving == Moving::Moved
+    }
+
+    /// Moves event time; a new second ends what is due and is then announced by a tick.
+    fn advance(&mut self, time: Time, out: &mut Batch) -> Moving {
         let outliers = self.clock.outliers();
         let step = self.clock.advance(time);
         self.anomalies
             .add(Anomaly::ClockOutlier, self.clock.outliers() - outliers);
         match step {
-            Step::Same => return,
-            Step::Started => self.table.touch_all(self.clock.now_s()),
-            Step::Second => self.expire(out),
+            Step::Same => Moving::Moved,
+            Step::Started => {
+                self.table.touch_all(self.clock.now_s());
+                self.tick(self.clock.now(), false, out);
+                Moving::Moved
+            }
+            Step::Second => Moving::Expiring,
         }
-        self.tick(self.clock.now(), false, out);
     }
 
-    fn expire(&mut self, out: &mut Batch) {
+    /// Ends about a batch of the flows that are due; true when all are ended.
+    fn expire_some(&mut self, out: &mut Batch) -> bool {
         let now_s = self.clock.now_s();
+        let records_end = out.len() + Batch::RECORDS_MAX;
         for class in Class::ALL {
             let (timeout_s, reason) = self.timeout(class);
             while let Some(slot) = self.table.oldest(class)
                 && now_s.saturating_sub(self.table.get(slot).touch_s) > timeout_s
             {
+                if out.len() >= records_end {
+                    return false;
+                }
                 self.end(slot, reason, out);
             }
         }
+        true
     }
 
     /// Silence in seconds that ends flows of a class, and what that end is called.

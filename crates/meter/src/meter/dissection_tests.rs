@@ -46,6 +46,35 @@ fn exchange(pieces: &[(usize, usize)]) -> Vec<Frame> {
 }
 
 #[test]
+fn too_many_half_requests_push_out_the_longest_silent_only() {
+    const FLOODERS: u32 = 70_000;
+    let exchange = exchange(&[(0, 20), (20, 40), (40, 60), (60, REQUEST.len())]);
+    let mut flood = (0..FLOODERS).map(|number| {
+        let [_, b, c, d] = number.to_be_bytes();
+        let source = format!("10.{}.{c}.{d}:40000", b + 1);
+        let data = hex(b"GET / HTTP/1.1\r\nHo");
+        frame(&format!("0 tcp {source} > 10.0.0.9:80 PA seq=1 hex={data}"))
+    });
+    // The honest exchange goes on in the midst of the flood, a piece a second.
+    let mut frames = Vec::new();
+    for (second, piece) in (0..).zip(exchange) {
+        let time = Time::from_secs(second);
+        frames.push(Frame { time, ..piece });
+        let flooders = flood.by_ref().take(FLOODERS as usize / 7 + 1);
+        frames.extend(flooders.map(|frame| Frame { time, ..frame }));
+    }
+    let (out, meter) = run(&frames);
+    assert_eq!(out.flows.len(), FLOODERS as usize + 1);
+    let dropped = meter.anomalies().of(Anomaly::DissectionDropped);
+    assert!((4_000..5_000).contains(&dropped), "{dropped}");
+    let whole = out
+        .transactions
+        .iter()
+        .filter(|one| one.outcome == weir_model::Outcome::Accepted);
+    assert_eq!(whole.count(), 1, "{:?}", out.transactions.first());
+}
+
+#[test]
 fn transactions_come_before_the_end_of_their_flow() {
     let (out, meter) = run(&exchange(&[(0, REQUEST.len())]));
     let ([transaction], [flow]) = (&out.transactions[..], &out.flows[..]) else {

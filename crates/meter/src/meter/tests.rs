@@ -215,6 +215,38 @@ fn silence_ends_flows_by_their_class() {
 }
 
 #[test]
+fn what_a_silence_ends_can_be_taken_batch_by_batch() {
+    let mut text = String::new();
+    for flow in 0..2500 {
+        let _ = writeln!(
+            text,
+            "0 udp 10.0.{}.{}:5000 > 10.0.0.9:9 len=5",
+            flow / 250,
+            flow % 250 + 1
+        );
+    }
+    text += &"100 udp 10.0.0.1:5000 > 10.0.0.9:9 len=5\n".repeat(5);
+    let frames = frames(&text);
+    let mut meter = Meter::new(MeterConfig::default());
+    let mut whole = Batch::default();
+    for frame in &frames {
+        let mut out = Batch::default();
+        while !meter.advance_some(frame.time, &mut out) {
+            assert!(out.len() <= Batch::RECORDS_MAX);
+            whole.flows.append(&mut out.flows);
+        }
+        let packet = decode(LinkType::Ethernet, &frame.bytes, frame.bytes.len() as u32);
+        meter.packet(frame.time, &packet, &mut out);
+        assert!(out.len() <= Batch::RECORDS_MAX);
+        whole.flows.append(&mut out.flows);
+        whole.ticks.append(&mut out.ticks);
+    }
+    meter.finish(&mut whole);
+    let at_once = run_with(MeterConfig::default(), &frames).0;
+    assert_eq!((whole.flows, whole.ticks), (at_once.flows, at_once.ticks));
+}
+
+#[test]
 fn updates_carry_deltas_and_totals() {
     let text: String = (0..=700)
         .step_by(10)
