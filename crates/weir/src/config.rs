@@ -159,10 +159,10 @@ impl Config {
         Ok(())
     }
 
-    /// The method instances, in the order of the registry. `inside_configured` tells whether inside networks were
-    /// configured, which some submethods need.
+    /// The method instances for packets, in the order of the registry. `inside_configured` tells whether inside networks
+    /// were configured, which some submethods need.
     pub fn instances(&self, inside_configured: bool) -> Result<Vec<Instance>> {
-        let mut have = vec![
+        let have = [
             Need::Packets,
             Need::TcpFlags,
             Need::Macs,
@@ -170,6 +170,12 @@ impl Config {
             Need::BothDirections,
             Need::Unsampled,
         ];
+        self.instances_for(&have, inside_configured)
+    }
+
+    /// As [`Config::instances`] for a feed that offers what `have` says.
+    pub fn instances_for(&self, have: &[Need], inside_configured: bool) -> Result<Vec<Instance>> {
+        let mut have = have.to_vec();
         if inside_configured {
             have.push(Need::InsideConfigured);
         }

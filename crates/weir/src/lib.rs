@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod config;
+mod exports;
 pub mod pipeline;
 pub mod reading;
 pub mod summary;

@@ -14,6 +14,7 @@ use weir_model::{Anomaly, AnomalyCounts, Batch};
 use weir_triage::{Change, Triage};
 
 use crate::config::Config;
+use crate::exports::{self, Collecting, Exports};
 use crate::reading::Reading;
 use crate::summary::{Census, Summary};
 
@@ -60,10 +61,11 @@ pub fn run<C: Consumer>(
         config,
         detect,
     } = job;
-    let instances = if detect {
-        config.instances(config.inside.is_some())?
-    } else {
-        Vec::new()
+    let exports = exports::look(&files);
+    let instances = match &exports {
+        _ if !detect => Vec::new(),
+        Some(exports) => config.instances_for(&exports.have, config.inside.is_some())?,
+        None => config.instances(config.inside.is_some())?,
     };
     let shard_count = if detect { config.shards } else { 0 };
     let mut reading = Reading::new(files);
@@ -87,7 +89,10 @@ pub fn run<C: Consumer>(
             config: &config,
             feeds,
         };
-        summary.scope = source.pump(&mut reading, &mut summary, &mut progress);
+        summary.scope = match &exports {
+            Some(exports) => source.pump_exports(exports, &mut reading, &mut summary, &mut progress),
+            None => source.pump(&mut reading, &mut summary, &mut progress),
+        };
         let shards = shards.into_iter().map(|shard| shard.join().unwrap_or_default());
         let shards: Vec<Vec<ShardStats>> = shards.collect();
         let finished = writer
@@ -141,6 +146,42 @@ impl Source<'_> {
         }
         summary.meter = meter.stats();
         summary.anomalies.merge(meter.anomalies());
+        enricher.scope().cloned()
+    }
+
+    /// As `pump`, with a collector in the place of the meter.
+    fn pump_exports(
+        self,
+        exports: &Exports,
+        reading: &mut Reading,
+        summary: &mut Summary,
+        progress: &mut impl FnMut(u64),
+    ) -> Option<Scope> {
+        let mut collecting = Collecting::default();
+        let mut enricher = Enricher::new(self.config.inside.clone());
+        let mut batch = Batch::default();
+        let mut wanted = true;
+        if exports.ipfix {
+            for path in reading.take_files() {
+                let trouble = collecting.ipfix_file(&path, &mut batch, |batch| {
+                    wanted = self.send(enricher.push(std::mem::take(batch)));
+                    wanted
+                });
+                reading.note(&path, trouble);
+            }
+        }
+        while wanted && reading.step(PACKETS_PER_STEP, |raw| collecting.packet(&raw, &mut batch)) {
+            if batch.len() >= Batch::RECORDS_MAX {
+                wanted = self.send(enricher.push(std::mem::take(&mut batch)));
+            }
+            progress(reading.bytes_read());
+        }
+        let mut ended = false;
+        while wanted && !ended {
+            ended = collecting.finish_some(&mut batch);
+            wanted = self.send(enricher.push(std::mem::take(&mut batch)));
+        }
+        summary.exports = collecting.lines();
         enricher.scope().cloned()
     }
 

@@ -1,7 +1,7 @@
 //! Reads packets in order from capture files: one stream for all files given, troubles kept in words.
 //! A file that fails is told and passed over, because the others still hold what people look for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use weir_capture::{CaptureFile, RawPacket};
 use weir_model::AnomalyCounts;
@@ -51,6 +51,17 @@ impl Reading {
             take(packet);
         }
         true
+    }
+
+    /// The files not opened yet, for input that is no capture; nothing is left to read here.
+    pub(crate) fn take_files(&mut self) -> Vec<PathBuf> {
+        self.files.by_ref().collect()
+    }
+
+    /// Notes what was wrong with a file that was read elsewhere.
+    pub(crate) fn note(&mut self, path: &Path, trouble: Option<String>) {
+        self.troubles
+            .extend(trouble.map(|trouble| format!("{}: {trouble}", path.display())));
     }
 
     /// Opens the next file that opens; one that does not is a trouble and a failed run, and reading goes on.

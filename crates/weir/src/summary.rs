@@ -49,6 +49,8 @@ pub struct Summary {
     pub scope: Option<Scope>,
     /// Files that could not be read, or not to their end.
     pub troubles: Vec<String>,
+    /// What was collected, when the input was flow exports: lines for people.
+    pub exports: Vec<String>,
     /// A file could not be opened.
     pub failed: bool,
     packets: u64,
@@ -79,6 +81,7 @@ impl Summary {
             anomalies: AnomalyCounts::default(),
             scope: None,
             troubles: Vec::new(),
+            exports: Vec::new(),
             failed: false,
             packets: 0,
             frame_bytes: 0,
@@ -145,6 +148,7 @@ impl Summary {
                 stamp::short(last)
             ));
         }
+        lines.extend_from_slice(&self.exports);
         if let Some(scope) = self.scope.as_ref().filter(|scope| !scope.configured) {
             lines.push(format!(
                 "inside networks guessed: {}; set them with --inside",

@@ -5,6 +5,7 @@ mod cli;
 mod conformance;
 mod corpus;
 mod determinism;
+mod exports;
 mod golden;
 mod hostile;
 mod run;

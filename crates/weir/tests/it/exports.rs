@@ -1,0 +1,110 @@
+//! Flow exports as input: told by content, and with a real exporter in between the same attacks are found as in packets.
+//! The second part runs softflowd and takes seconds; it is switched on by `WEIR_SLOW`.
+
+use std::collections::BTreeSet;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::run::{files_below, incident, run, shared, skipped};
+
+#[test]
+fn captures_of_exports_are_told_by_content() {
+    let Some(shared) = shared() else { return };
+    let mut seen = 0;
+    for path in files_below(&shared.join("flow")) {
+        if path
+            .extension()
+            .is_some_and(|end| end == "pcap" || end == "ipfix")
+        {
+            let (kept, summary) = run(std::slice::from_ref(&path), 2);
+            // Every capture there carries exports; most of the IPFIX files are broken on purpose.
+            let capture = path.extension().is_some_and(|end| end == "pcap");
+            assert!(!summary.exports.is_empty() || !capture, "{}", path.display());
+            assert!(!kept.flows.is_empty() || !capture, "{}", path.display());
+            assert!(kept.flows.is_sorted_by_key(|flow| flow.end), "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 9);
+    let (_, summary) = run(&[incident()], 1);
+    assert!(summary.exports.is_empty(), "packets are not exports");
+}
+
+/// Method and submethod, source, targets: what must not depend on packets or records.
+fn kinds(path: &Path) -> BTreeSet<String> {
+    let (kept, _) = run(&[path.to_owned()], 2);
+    let events = kept.events.iter();
+    events
+        .map(|event| {
+            format!(
+                "{}.{} {:?} {}",
+                event.lead.method.code, event.lead.submethod.name, event.source.ip, event.target_count
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn softflowd_between_gives_the_same_events() {
+    if std::env::var_os("WEIR_SLOW").is_none() {
+        return skipped("set WEIR_SLOW=1 to run softflowd");
+    }
+    let folder = std::env::temp_dir().join(format!("weir-softflowd-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let capture = folder.join("incident.pcap");
+    let packed = std::fs::File::open(incident()).expect("the incident");
+    let unpacked = Command::new("zstdcat")
+        .stdin(packed)
+        .output()
+        .expect("zstdcat runs");
+    std::fs::write(&capture, unpacked.stdout).expect("room for the capture");
+    let want = kinds(&capture);
+    for version in ["5", "9", "10"] {
+        let exports = folder.join(format!("v{version}.pcap"));
+        if !export(&capture, &exports, version) {
+            return skipped("softflowd is not there");
+        }
+        assert_eq!(kinds(&exports), want, "softflowd -v {version}");
+    }
+    std::fs::remove_dir_all(&folder).expect("the temporary folder goes");
+}
+
+/// Lets softflowd export a capture to a socket of ours and writes what came as a capture of raw IP packets.
+fn export(capture: &Path, to: &Path, version: &str) -> bool {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .expect("a time-out");
+    let port = socket.local_addr().expect("an address").port();
+    let mut command = Command::new("softflowd");
+    command
+        .arg("-r")
+        .arg(capture)
+        .args(["-d", "-a", "-m", "1000000", "-c", "none", "-v", version]);
+    command
+        .args(["-n", &format!("127.0.0.1:{port}"), "-p"])
+        .arg(to.with_extension("pid"));
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let Ok(mut child) = child else { return false };
+    // Nothing but receiving in this loop: softflowd sends all in one burst, and the socket's buffer is small.
+    let (mut bytes, mut datagrams) = ([0; 65_535], Vec::new());
+    while let Ok((length, _)) = socket.recv_from(&mut bytes) {
+        datagrams.push(bytes[..length].to_vec());
+    }
+    let head: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 101];
+    let mut file = head.map(u32::to_le_bytes).concat();
+    for datagram in datagrams {
+        let total = datagram.len() as u16 + 28;
+        let words = [1_800_000_000, 0, total.into(), u32::from(total)];
+        file.extend(words.map(u32::to_le_bytes).concat());
+        file.extend([0x45, 0]);
+        file.extend(total.to_be_bytes());
+        file.extend([0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+        file.extend([40_000, 2_055, total - 20, 0].map(u16::to_be_bytes).concat());
+        file.extend(datagram);
+    }
+    std::fs::write(to, file).expect("room for the exports");
+    child.wait().is_ok_and(|status| status.success())
+}
