@@ -207,10 +207,13 @@ mod tests {
 
     #[test]
     fn a_host_that_spreads() {
-        check::<Peers>(&day_then(60), expect![[r#"
+        check::<Peers>(
+            &day_then(60),
+            expect![[r#"
             PEERS.PeersIncrease 100 % after 108049 s, 2 findings, 60 targets: 10.0.0.5 has 60 partners this hour; over 30 hours before it had 10 with sigma 1, at most 10
               partners > usual_max and partners > peak and partners >= partners_min_count and increase >= threshold and learned >= learn_min; silent at partners 13, partners 10, partners 50, increase 100, learned 24; src ip 10.0.0.5
-        "#]]);
+        "#]],
+        );
     }
 
     /// Too few; not a day learned; a morning like yesterday's; an outside host.

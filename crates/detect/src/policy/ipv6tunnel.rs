@@ -202,10 +202,14 @@ mod tests {
             ),
             expect![[""]],
         );
-        check_with::<Ipv6Tunnel>(r#"{"ignore_failed_connections": false}"#, tries, expect![[r#"
+        check_with::<Ipv6Tunnel>(
+            r#"{"ignore_failed_connections": false}"#,
+            tries,
+            expect![[r#"
             IPV6TUNNEL.TeredoTunnel 90 % after 570 s, 4 findings, 1 targets: 10.0.0.7 used Teredo servers 203.0.113.9 in 19.5 min: 40 flows, 3.48 KiB sent, 0 B received
               flows >= connections_threshold; silent at flows 20; src ip 10.0.0.7 and proto udp and dst port 3544
-        "#]]);
+        "#]],
+        );
     }
 
     /// Plain IPv6, other tunnels, the port on the client's side.

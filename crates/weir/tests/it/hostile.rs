@@ -151,14 +151,14 @@ fn broken_files_are_read_as_far_as_they_go() {
 /// A folder of this test's own.
 fn folder(test: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("weir-hostile-{test}-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(&folder).expect("a folder for broken captures");
     folder
 }
 
 /// The project's captures by name, the first packets of each.
 fn captures() -> Vec<(String, Vec<Packet>)> {
     let mut folders: Vec<PathBuf> = fs::read_dir(root().join("captures"))
-        .unwrap()
+        .expect("the project's captures")
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.is_dir())
         .collect();
@@ -173,7 +173,7 @@ fn captures() -> Vec<(String, Vec<Packet>)> {
 }
 
 fn packets(file: &Path) -> Vec<Packet> {
-    let mut file = CaptureFile::open(file).unwrap();
+    let mut file = CaptureFile::open(file).expect("the project's captures open");
     let mut packets = Vec::new();
     while packets.len() < PACKETS_MAX
         && let Some(packet) = file.next()

@@ -1,3 +1,5 @@
+//! DICTATTACK by example: each service, each rule, and the harmless cases that look alike.
+
 use expect_test::expect;
 
 use super::*;
