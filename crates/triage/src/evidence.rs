@@ -4,16 +4,14 @@
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use weir_model::{Batch, Event, FlowFilter, FlowRecord, Time};
+use weir_model::{Event, FlowFilter, FlowRecord, Time};
 
-/// Records kept for evidence: at some 400 bytes a record about 50 MiB, and minutes of a busy feed.
+/// Flow records kept for evidence: at some 450 bytes a record about 55 MiB, and minutes of a busy feed.
 const RECORDS_MAX: usize = 131_072;
-/// Ticks that take the memory of a record.
-const TICKS_PER_RECORD: usize = 16;
 
-/// A sliding window over the batches of the pipeline; shares them, copies nothing.
+/// A sliding window over the flow records of the pipeline. It copies them (they own no memory, so a batch is one copy),
+/// because a shared batch would keep its transactions alive, which are larger and never asked for again.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     batches: VecDeque<Searchable>,
@@ -22,19 +20,19 @@ pub(crate) struct Recent {
 
 impl Recent {
     /// Adds a batch; the oldest leave.
-    pub(crate) fn push(&mut self, batch: Arc<Batch>) {
-        if batch.flows.is_empty() {
+    pub(crate) fn push(&mut self, flows: &[FlowRecord]) {
+        if flows.is_empty() {
             return;
         }
-        self.records += weight(&batch);
+        self.records += flows.len();
         self.batches.push_back(Searchable {
-            batch,
+            flows: flows.to_vec(),
             index: OnceCell::new(),
         });
         while self.records > RECORDS_MAX
             && let Some(oldest) = self.batches.pop_front()
         {
-            self.records -= weight(&oldest.batch);
+            self.records -= oldest.flows.len();
         }
     }
 
@@ -48,22 +46,17 @@ impl Recent {
     }
 }
 
-/// Records a batch counts for; its ticks take memory too, and on quiet feeds they are most of it.
-fn weight(batch: &Batch) -> usize {
-    batch.len() + batch.ticks.len() / TICKS_PER_RECORD
-}
-
-/// A batch and, once it has been searched, its index.
+/// The flows of a batch and, once they have been searched, their index.
 #[derive(Debug)]
 struct Searchable {
-    batch: Arc<Batch>,
+    flows: Vec<FlowRecord>,
     index: OnceCell<Index>,
 }
 
 impl Searchable {
     /// The flows that may match; all of them when the filter names no address.
     fn candidates(&self, filter: &FlowFilter) -> impl Iterator<Item = &FlowRecord> {
-        let flows = &self.batch.flows;
+        let flows = &self.flows;
         let index = self.index.get_or_init(|| Index::of(flows));
         let ended = filter.since.is_some_and(|since| since > index.last_end);
         let by_initiator = filter.initiator.map(|ip| rows(&index.initiators, ip));
@@ -138,10 +131,7 @@ mod tests {
         let flows: Vec<FlowRecord> = near.chain(far).collect();
         let mut recent = Recent::default();
         for half in flows.chunks(32) {
-            recent.push(Arc::new(Batch {
-                flows: half.to_vec(),
-                ..Batch::default()
-            }));
+            recent.push(half);
         }
         let ip = |last| Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)));
         for (initiator, responder, responder_port, since) in [

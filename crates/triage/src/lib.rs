@@ -100,7 +100,7 @@ impl Triage {
 
     /// Takes a batch and its findings in total order of the pipeline; gives what changed, in that order.
     pub fn batch(&mut self, batch: &Arc<Batch>, findings: Vec<(u64, Finding)>) -> Vec<Change> {
-        self.recent.push(batch.clone());
+        self.recent.push(&batch.flows);
         let mut changes = Vec::new();
         let mut findings = findings.into_iter().peekable();
         for tick in &batch.ticks {

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Records are made on the reading thread and freed on the output thread, which glibc's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     weir::cli::main()
 }

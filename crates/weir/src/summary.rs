@@ -60,6 +60,8 @@ pub struct Summary {
     broken: Vec<&'static str>,
     /// Cells forgotten because a method's table was full, by method.
     forgotten: BTreeMap<&'static str, u64>,
+    /// Records each method took into account.
+    folds: BTreeMap<&'static str, u64>,
 }
 
 impl Summary {
@@ -89,6 +91,7 @@ impl Summary {
             blind: blind.collect(),
             broken: Vec::new(),
             forgotten: BTreeMap::new(),
+            folds: BTreeMap::new(),
         }
     }
 
@@ -108,6 +111,7 @@ impl Summary {
                 if stats.evictions > 0 {
                     *self.forgotten.entry(instance.meta.code).or_default() += stats.evictions;
                 }
+                *self.folds.entry(instance.meta.code).or_default() += stats.folds;
                 if stats.panicked {
                     self.anomalies.count(Anomaly::PluginPanic);
                     self.broken.push(instance.meta.code);
@@ -179,6 +183,14 @@ impl Summary {
                 "switched off after a fault of ours, please report: {}",
                 self.broken.join(", ")
             ));
+        }
+        if verbose && !self.folds.is_empty() {
+            let folds: Vec<String> = self
+                .folds
+                .iter()
+                .map(|(code, folds)| format!("{code} {}", Quantity::Count(*folds)))
+                .collect();
+            lines.push(format!("records weighed by method: {}", folds.join(", ")));
         }
         if verbose && !self.blind.is_empty() {
             lines.push(format!("blind here: {}", self.blind.join("; ")));
