@@ -172,10 +172,10 @@ fn errors_of_values() {
     wrong(
         "app dsn",
         &expect![[r#"
-        app is never "dsn"
-          app dsn
-              ^^^
-        expected arp, dhcp, dns, ftp, http, imap, kerberos, nd, pop3, quic, rdp, smb ..."#]],
+            app is never "dsn"
+              app dsn
+                  ^^^
+            expected arp, dhcp, dns, ftp, http, imap, kerberos, nd, pop3, rdp, smb, smtp ..."#]],
     );
     wrong(
         "ip in [@server]",
