@@ -10,7 +10,7 @@ use weir_capture::RawPacket;
 use weir_detect::{Emission, Shard, ShardStats};
 use weir_enrich::{Enricher, Scope};
 use weir_meter::Meter;
-use weir_model::{Anomaly, AnomalyCounts, Batch};
+use weir_model::{AnomalyCounts, Batch};
 use weir_triage::{Change, Triage};
 
 use crate::config::Config;
@@ -250,24 +250,4 @@ fn write<C: Consumer>(
         census,
         error,
     }
-}
-
-/// Does the summary hold anything a person should look at?
-pub fn worrying(anomalies: &AnomalyCounts) -> bool {
-    use Anomaly::{
-        CaptureCorrupt, CaptureCut, CellEvicted, DissectionDropped, EventEvicted, FlowEvicted,
-        LinkTypeUnknown, PluginPanic,
-    };
-    [
-        CaptureCut,
-        CaptureCorrupt,
-        LinkTypeUnknown,
-        FlowEvicted,
-        CellEvicted,
-        DissectionDropped,
-        EventEvicted,
-        PluginPanic,
-    ]
-    .into_iter()
-    .any(|anomaly| anomalies.of(anomaly) > 0)
 }
