@@ -38,5 +38,5 @@ docs: ## Render docs/reference from the code.
 	cargo xtask docs
 
 prerequisites:
-	@command -v cargo >/dev/null || { echo "Rust is missing: apt-get install rustup && rustup default stable, or https://rustup.rs"; exit 1; }
+	@command -v cargo >/dev/null || { echo "Rust is missing (Debian 12 has too old a one): install rustup from https://rustup.rs, then: rustup default stable"; exit 1; }
 	@command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install gcc"; exit 1; }
