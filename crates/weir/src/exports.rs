@@ -3,17 +3,16 @@
 
 mod ipfix;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use weir_capture::{CaptureFile, RawPacket};
 use weir_collector::Collector;
-use weir_model::{Batch, FlowRecord, Need, Quantity, Tick, Time, Transport, proto};
+use weir_model::{Batch, FlowRecord, Need, Quantity, Time};
 use weir_wire::export::sniff;
 use weir_wire::packet::{L4, Net};
 
+use crate::order::Order;
 use ipfix::IpfixFile;
 
 /// Packets looked at to learn what the records of a capture tell. Templates come within minutes.
@@ -106,12 +105,7 @@ fn datagram<'a>(raw: &RawPacket<'a>) -> Option<(SocketAddr, &'a [u8])> {
 pub(crate) struct Collecting {
     collector: Collector,
     flows: Vec<FlowRecord>,
-    /// Records by end and arrival, earliest first.
-    order: BinaryHeap<Reverse<(Time, u64)>>,
-    waiting: std::collections::HashMap<u64, FlowRecord>,
-    arrivals: u64,
-    seq: u64,
-    watermark: Option<Time>,
+    order: Order,
     /// Packets that were no export.
     others: u64,
 }
@@ -149,19 +143,10 @@ impl Collecting {
     fn take(&mut self, from: SocketAddr, time: Time, bytes: &[u8], batch: &mut Batch) {
         let mut flows = std::mem::take(&mut self.flows);
         self.collector.datagram(from, time, bytes, &mut flows);
-        self.wait(&mut flows);
+        flows.drain(..).for_each(|flow| self.order.push(flow, time));
         self.flows = flows;
-        while self.waiting.len() > ORDER_MAX {
-            self.release(batch);
-        }
-    }
-
-    fn wait(&mut self, flows: &mut Vec<FlowRecord>) {
-        for mut flow in flows.drain(..) {
-            flow.protocol = protocol_of_port(&flow);
-            self.order.push(Reverse((flow.end, self.arrivals)));
-            self.waiting.insert(self.arrivals, flow);
-            self.arrivals += 1;
+        while self.order.len() > ORDER_MAX {
+            self.order.release(batch);
         }
     }
 
@@ -169,41 +154,10 @@ impl Collecting {
     pub(crate) fn finish_some(&mut self, batch: &mut Batch) -> bool {
         let mut flows = Vec::new();
         self.collector.finish(&mut flows);
-        self.wait(&mut flows);
-        while batch.len() < Batch::RECORDS_MAX {
-            if !self.release(batch) {
-                let time = self.watermark.unwrap_or_default();
-                self.tick(time, true, batch);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Moves the earliest record to the batch, behind the tick of its second.
-    fn release(&mut self, batch: &mut Batch) -> bool {
-        let Some(Reverse((end, arrival))) = self.order.pop() else {
-            return false;
-        };
-        if let Some(mut flow) = self.waiting.remove(&arrival) {
-            if self.watermark.is_none_or(|before| end.bin(1) > before.bin(1)) {
-                self.watermark = Some(end);
-                self.tick(end, false, batch);
-            }
-            flow.seq = self.seq;
-            self.seq += 1;
-            batch.flows.push(flow);
-        }
-        true
-    }
-
-    fn tick(&mut self, time: Time, end: bool, batch: &mut Batch) {
-        batch.ticks.push(Tick {
-            seq: self.seq,
-            time,
-            end,
-        });
-        self.seq += 1;
+        flows
+            .into_iter()
+            .for_each(|flow| self.order.push(flow, Time::MAX));
+        self.order.finish_some(batch)
     }
 
     /// What was collected, in lines for people.
@@ -244,18 +198,4 @@ impl Collecting {
         }
         lines
     }
-}
-
-/// The protocol whose usual port the responder's is, as the meter says it where content does not tell.
-fn protocol_of_port(flow: &FlowRecord) -> Option<weir_model::Protocol> {
-    let transport = match flow.key.proto {
-        proto::TCP => Transport::Tcp,
-        proto::UDP => Transport::Udp,
-        _ => return None,
-    };
-    weir_dissect::REGISTRY
-        .iter()
-        .map(|entry| entry.meta)
-        .find(|meta| meta.transports.contains(&transport) && meta.ports.contains(&flow.key.responder_port))
-        .map(|meta| meta.protocol)
 }

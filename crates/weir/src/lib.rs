@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod config;
 mod exports;
+mod order;
 pub mod pipeline;
 pub mod reading;
 pub mod summary;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use weir_capture::RawPacket;
-use weir_detect::{Emission, Shard, ShardStats};
+use weir_detect::{Emission, Instance, Shard, ShardStats};
 use weir_enrich::{Enricher, Scope};
 use weir_meter::Meter;
 use weir_model::{AnomalyCounts, Batch};
@@ -67,24 +67,9 @@ pub fn run<C: Consumer>(
         Some(exports) => config.instances_for(&exports.have, config.inside.is_some())?,
         None => config.instances(config.inside.is_some())?,
     };
-    let shard_count = if detect { config.shards } else { 0 };
     let mut reading = Reading::new(files);
     let mut summary = Summary::new(&instances);
-    let triage = Triage::new(config.triage.clone());
-    thread::scope(|scope| {
-        let (mut feeds, mut results) = (Vec::new(), Vec::new());
-        let mut shards = Vec::new();
-        for index in 0..shard_count {
-            let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
-            let (sent, received) = sync_channel::<Vec<Emission>>(BATCHES_QUEUED);
-            let shard = Shard::new(index, shard_count, &instances);
-            shards.push(scope.spawn(move || detect_batches(shard, &batches, &sent)));
-            feeds.push(feed);
-            results.push(received);
-        }
-        let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
-        feeds.push(feed);
-        let writer = scope.spawn(move || write(&batches, &results, triage, consumer));
+    let (consumer, ended) = line(&config, &instances, consumer, |feeds| {
         let source = Source {
             config: &config,
             feeds,
@@ -93,17 +78,70 @@ pub fn run<C: Consumer>(
             Some(exports) => source.pump_exports(exports, &mut reading, &mut summary, &mut progress),
             None => source.pump(&mut reading, &mut summary, &mut progress),
         };
+    })?;
+    summary.ended(&instances, ended);
+    summary.reading(&reading);
+    Ok((consumer, summary))
+}
+
+/// What the stages behind the source counted.
+pub(crate) struct Ended {
+    pub(crate) triage: AnomalyCounts,
+    pub(crate) census: Census,
+    pub(crate) shards: Vec<Vec<ShardStats>>,
+}
+
+/// Where a source sends its batches.
+pub(crate) struct Feeds(Vec<SyncSender<Arc<Batch>>>);
+
+impl Feeds {
+    /// Sends batches to every consumer, waiting for room. False when nobody listens any more (the output was closed).
+    pub(crate) fn send(&self, ready: Vec<Batch>) -> bool {
+        ready
+            .into_iter()
+            .map(Arc::new)
+            .all(|batch| self.0.iter().all(|feed| feed.send(batch.clone()).is_ok()))
+    }
+}
+
+/// Everything behind the source: detection shards and the output thread, fed by `source` on the calling thread until it
+/// returns. No instances: no shards, records go to the consumer only.
+pub(crate) fn line<C: Consumer>(
+    config: &Config,
+    instances: &[Instance],
+    consumer: C,
+    source: impl FnOnce(Feeds),
+) -> anyhow::Result<(C, Ended)> {
+    let shard_count = if instances.is_empty() { 0 } else { config.shards };
+    let triage = Triage::new(config.triage.clone());
+    thread::scope(|scope| {
+        let (mut feeds, mut results) = (Vec::new(), Vec::new());
+        let mut shards = Vec::new();
+        for index in 0..shard_count {
+            let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
+            let (sent, received) = sync_channel::<Vec<Emission>>(BATCHES_QUEUED);
+            let shard = Shard::new(index, shard_count, instances);
+            shards.push(scope.spawn(move || detect_batches(shard, &batches, &sent)));
+            feeds.push(feed);
+            results.push(received);
+        }
+        let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
+        feeds.push(feed);
+        let writer = scope.spawn(move || write(&batches, &results, triage, consumer));
+        source(Feeds(feeds));
         let shards = shards.into_iter().map(|shard| shard.join().unwrap_or_default());
         let shards: Vec<Vec<ShardStats>> = shards.collect();
         let finished = writer
             .join()
             .map_err(|_| anyhow::anyhow!("the output thread panicked"))?;
-        summary.anomalies.merge(&finished.triage);
-        summary.detection(&instances, &shards);
-        summary.reading(&reading, finished.census);
+        let ended = Ended {
+            triage: finished.triage,
+            census: finished.census,
+            shards,
+        };
         match finished.error {
             Some(error) => Err(error.into()),
-            None => Ok((finished.consumer, summary)),
+            None => Ok((finished.consumer, ended)),
         }
     })
 }
@@ -111,7 +149,7 @@ pub fn run<C: Consumer>(
 /// The calling thread's part: packets to batches, batches to everyone.
 struct Source<'a> {
     config: &'a Config,
-    feeds: Vec<SyncSender<Arc<Batch>>>,
+    feeds: Feeds,
 }
 
 impl Source<'_> {
@@ -130,19 +168,19 @@ impl Source<'_> {
             more = reading.step(PACKETS_PER_STEP, |raw| {
                 // A silence can end every flow at once: they leave batch by batch, so that memory stays flat.
                 while !meter.advance_some(raw.time, &mut batch) {
-                    wanted = wanted && self.send(enricher.push(std::mem::take(&mut batch)));
+                    wanted = wanted && self.feeds.send(enricher.push(std::mem::take(&mut batch)));
                 }
                 meter_packet(&mut meter, &raw, &mut batch);
             });
             if batch.len() >= Batch::RECORDS_MAX || batch.ticks.len() >= TICKS_MAX {
-                wanted = wanted && self.send(enricher.push(std::mem::take(&mut batch)));
+                wanted = wanted && self.feeds.send(enricher.push(std::mem::take(&mut batch)));
             }
             progress(reading.bytes_read());
         }
         let mut ended = false;
         while wanted && !ended {
             ended = meter.finish_some(&mut batch);
-            wanted = self.send(enricher.push(std::mem::take(&mut batch)));
+            wanted = self.feeds.send(enricher.push(std::mem::take(&mut batch)));
         }
         summary.meter = meter.stats();
         summary.anomalies.merge(meter.anomalies());
@@ -164,7 +202,7 @@ impl Source<'_> {
         if exports.ipfix {
             for path in reading.take_files() {
                 let trouble = collecting.ipfix_file(&path, &mut batch, |batch| {
-                    wanted = self.send(enricher.push(std::mem::take(batch)));
+                    wanted = self.feeds.send(enricher.push(std::mem::take(batch)));
                     wanted
                 });
                 reading.note(&path, trouble);
@@ -172,25 +210,17 @@ impl Source<'_> {
         }
         while wanted && reading.step(PACKETS_PER_STEP, |raw| collecting.packet(&raw, &mut batch)) {
             if batch.len() >= Batch::RECORDS_MAX {
-                wanted = self.send(enricher.push(std::mem::take(&mut batch)));
+                wanted = self.feeds.send(enricher.push(std::mem::take(&mut batch)));
             }
             progress(reading.bytes_read());
         }
         let mut ended = false;
         while wanted && !ended {
             ended = collecting.finish_some(&mut batch);
-            wanted = self.send(enricher.push(std::mem::take(&mut batch)));
+            wanted = self.feeds.send(enricher.push(std::mem::take(&mut batch)));
         }
         summary.exports = collecting.lines();
         enricher.scope().cloned()
-    }
-
-    /// Sends batches to every consumer. False when nobody listens any more (the output was closed).
-    fn send(&self, ready: Vec<Batch>) -> bool {
-        ready
-            .into_iter()
-            .map(Arc::new)
-            .all(|batch| self.feeds.iter().all(|feed| feed.send(batch.clone()).is_ok()))
     }
 }
 

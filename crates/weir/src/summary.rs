@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use weir_detect::{Instance, ShardStats};
+use weir_detect::Instance;
 use weir_enrich::Scope;
 use weir_meter::MeterStats;
 use weir_model::{Anomaly, AnomalyCounts, Batch, Phase, Quantity, Time};
 use weir_output::{escape::shown, stamp};
 
+use crate::pipeline::Ended;
 use crate::reading::Reading;
 
 /// Hosts told apart in the summary; more are "at least" this many. About 10 MiB.
@@ -95,17 +96,19 @@ impl Summary {
         }
     }
 
-    pub(crate) fn reading(&mut self, reading: &Reading, census: Census) {
+    pub(crate) fn reading(&mut self, reading: &Reading) {
         self.anomalies.merge(reading.anomalies());
         self.troubles = reading.troubles().to_vec();
         self.failed = reading.failed();
         self.packets = reading.packets();
         self.frame_bytes = reading.frame_bytes();
-        self.census = census;
     }
 
-    pub(crate) fn detection(&mut self, instances: &[Instance], shards: &[Vec<ShardStats>]) {
-        for stats in shards {
+    /// Takes what the stages behind the source counted.
+    pub(crate) fn ended(&mut self, instances: &[Instance], ended: Ended) {
+        self.anomalies.merge(&ended.triage);
+        self.census = ended.census;
+        for stats in &ended.shards {
             for (instance, stats) in instances.iter().zip(stats) {
                 self.anomalies.add(Anomaly::CellEvicted, stats.evictions);
                 if stats.evictions > 0 {
