@@ -11,6 +11,7 @@ pub mod dns;
 pub mod exfil;
 mod findings;
 pub mod flood;
+mod learned;
 mod params;
 pub mod policy;
 mod registry;
@@ -26,6 +27,7 @@ mod words;
 
 pub use cell::{CellKey, Cells};
 pub use findings::{Findings, Verdict};
+pub use learned::{Checkpoint, Learned, RestoreError, Restored};
 pub use params::{ParamTable, check_bounds};
 pub use registry::{Entry, InstanceError, REGISTRY, entry};
 pub use runner::{Emission, Instance, Shard, ShardStats};
@@ -62,6 +64,9 @@ pub trait Method: 'static {
     type Params: ParamTable;
     /// What a cell remembers. Bounded: lists inside have named caps.
     type State: Default + Send + 'static;
+
+    /// How the state is kept over restarts; by default it is not. For methods that learn for longer than a restart.
+    const LEARNED: Option<Learned<Self::State>> = None;
 
     /// How long a cell lives.
     fn window(params: &Self::Params) -> Window;

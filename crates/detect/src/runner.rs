@@ -7,9 +7,12 @@ use std::sync::Arc;
 use weir_model::{Batch, Finding, Item, MethodMeta, NANOS_PER_S, Need, Time};
 
 use crate::cell::{PARTITIONS, Record};
+use crate::learned::{self, Header};
 use crate::registry::Make;
 use crate::table::{Cell, CellTable, Gone};
-use crate::{CellKey, Cells, Findings, Method};
+use crate::{CellKey, Cells, Checkpoint, Findings, Method, RestoreError, Restored};
+
+mod keeping;
 
 /// Cells one instance keeps over all shards. With a few hundred bytes a cell this bounds a method to tens of MiB; past
 /// it the longest silent cell is judged a last time, forgotten and counted.
@@ -66,6 +69,46 @@ impl Shard {
         }
     }
 
+    /// Keeps what was learned when the input ends, which closes every cell, for [`Self::learned`] to hand out after it.
+    #[must_use]
+    pub fn keeping(mut self) -> Self {
+        self.runs.iter_mut().for_each(|run| run.keep());
+        self
+    }
+
+    /// What this shard's part of every instance that learns has learned so far, or had before the input ended. Costs a
+    /// copy of the cells as text; call it between batches.
+    pub fn learned(&mut self) -> Vec<Checkpoint> {
+        let owned = self.owned;
+        let working = self.runs.iter_mut().filter(|run| !run.stats().panicked);
+        working
+            .filter_map(|run| catch_unwind(AssertUnwindSafe(|| run.learned(&owned))).ok()?)
+            .collect()
+    }
+
+    /// Takes up what `text` (of [`Checkpoint::text`]) says, as far as it is this shard's. Call it before the first
+    /// batch. Cells that cannot be read are counted, not fatal; an error leaves the method as it was.
+    pub fn restore(&mut self, text: &str) -> Result<Restored, RestoreError> {
+        let (header, lines) = learned::split(text)?;
+        let unwanted = || RestoreError::Unwanted {
+            method: header.method.clone(),
+            instance: header.instance.clone(),
+        };
+        let named = |run: &&mut Box<dyn Run>| run.name() == (&*header.method, &*header.instance);
+        let run = self.runs.iter_mut().find(named).ok_or_else(unwanted)?;
+        let owned = &self.owned;
+        let restored = catch_unwind(AssertUnwindSafe(|| run.restore(&header, lines, owned)));
+        match restored {
+            Ok(result) => result?.ok_or_else(unwanted),
+            Err(_) => {
+                run.forget();
+                Err(RestoreError::Broke {
+                    method: header.method.clone(),
+                })
+            }
+        }
+    }
+
     /// Runs every instance over the batch. Emissions are in this shard's order; merge shards by `(seq, tie)`, stably.
     pub fn run(&mut self, batch: &Batch) -> Vec<Emission> {
         let mut out = Vec::new();
@@ -89,6 +132,21 @@ pub(crate) trait Run: Send {
     fn run(&mut self, batch: &Batch, owned: &[bool; PARTITIONS], out: &mut Vec<Emission>);
     fn stats(&self) -> ShardStats;
     fn disable(&mut self);
+    /// Code of the method and name of the instance.
+    fn name(&self) -> (&'static str, &'static str);
+    /// Keeps what was learned before the input's end.
+    fn keep(&mut self);
+    /// What was learned; `None` when the method keeps nothing.
+    fn learned(&mut self, owned: &[bool; PARTITIONS]) -> Option<Checkpoint>;
+    /// Takes up cells of the owned partitions; `None` when the method keeps nothing.
+    fn restore(
+        &mut self,
+        header: &Header,
+        lines: std::str::Lines<'_>,
+        owned: &[bool; PARTITIONS],
+    ) -> Result<Option<Restored>, RestoreError>;
+    /// Starts anew without any cell.
+    fn forget(&mut self);
 }
 
 /// A running instance of a method.
@@ -101,6 +159,9 @@ pub(crate) struct Typed<M: Method> {
     now: Time,
     stats: ShardStats,
     found: Vec<Finding>,
+    /// Keep what was learned when the input ends.
+    keeps: bool,
+    at_end: Option<Checkpoint>,
 }
 
 impl<M: Method> Typed<M> {
@@ -110,19 +171,24 @@ impl<M: Method> Typed<M> {
         name: &'static str,
         off: Vec<&'static str>,
     ) -> Self {
-        let tables = (0..PARTITIONS)
-            .map(|_| CellTable::new(CELLS_MAX / PARTITIONS))
-            .collect();
         Self {
             params,
             index,
             name,
             off,
-            tables,
+            tables: Self::empty(),
             now: Time::MIN,
             stats: ShardStats::default(),
             found: Vec::new(),
+            keeps: false,
+            at_end: None,
         }
+    }
+
+    fn empty() -> Vec<CellTable<M::State>> {
+        (0..PARTITIONS)
+            .map(|_| CellTable::new(CELLS_MAX / PARTITIONS))
+            .collect()
     }
 
     fn fold(&mut self, seq: u64, record: Record<'_>, key: CellKey, out: &mut Vec<Emission>) {
@@ -190,6 +256,9 @@ impl<M: Method> Typed<M> {
     }
 
     fn tick(&mut self, seq: u64, now: Time, end: bool, owned: &[bool; PARTITIONS], out: &mut Vec<Emission>) {
+        if end && self.keeps {
+            self.at_end = self.save(owned);
+        }
         let window = M::window(&self.params);
         let before = self.now;
         self.now = before.max(now);
@@ -285,5 +354,30 @@ impl<M: Method> Run for Typed<M> {
 
     fn disable(&mut self) {
         self.stats.panicked = true;
+    }
+
+    fn name(&self) -> (&'static str, &'static str) {
+        (M::META.code, self.name)
+    }
+
+    fn keep(&mut self) {
+        self.keeps = true;
+    }
+
+    fn learned(&mut self, owned: &[bool; PARTITIONS]) -> Option<Checkpoint> {
+        self.at_end.take().or_else(|| self.save(owned))
+    }
+
+    fn restore(
+        &mut self,
+        header: &Header,
+        lines: std::str::Lines<'_>,
+        owned: &[bool; PARTITIONS],
+    ) -> Result<Option<Restored>, RestoreError> {
+        self.take_up(header, lines, owned)
+    }
+
+    fn forget(&mut self) {
+        (self.tables, self.now) = (Self::empty(), Time::MIN);
     }
 }

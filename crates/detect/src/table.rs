@@ -152,6 +152,30 @@ impl<S: Default> CellTable<S> {
         }
     }
 
+    /// Every cell, latest touched first, without changing it.
+    pub(crate) fn latest_first(&self) -> impl Iterator<Item = &Cell<S>> {
+        let mut at = self.latest;
+        std::iter::from_fn(move || {
+            let slot = self.slots.get(at as usize)?;
+            at = slot.older;
+            slot.cell.as_ref()
+        })
+    }
+
+    /// Puts back a cell as the latest touched. False when it has a place already or there is none left.
+    pub(crate) fn put(&mut self, cell: Cell<S>) -> bool {
+        let key = cell.key;
+        let hash = self.hasher.hash_one(key);
+        let known = self.index.find(hash, |&at| self.slots[at as usize].is(&key));
+        if known.is_some() || self.len() >= self.cells_max {
+            return false;
+        }
+        let at = self.insert(hash, key, cell.touched);
+        self.slots[at as usize].cell = Some(cell);
+        self.link_latest(at);
+        true
+    }
+
     fn insert(&mut self, hash: u64, key: CellKey, now: Time) -> u32 {
         let cell = Some(Cell {
             key,

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::method::rule_text;
 use crate::{FlowFilter, Mac, MethodMeta, Quantity, Rule, SubmethodMeta, Time};
 
@@ -75,7 +77,7 @@ impl fmt::Display for Offender {
 }
 
 /// A peer of the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Target {
     pub ip: Option<IpAddr>,
     pub port: Option<u16>,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::Hasher;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 use crate::{Mac, Protocol, Time};
@@ -98,7 +99,7 @@ impl FlowKey {
 }
 
 /// Counters of one direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     pub packets: u64,
     /// IP-layer bytes (`octetDeltaCount`): header and payload, without link layer; frame bytes for non-IP.

@@ -4,11 +4,13 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 
+use serde::{Deserialize, Serialize};
+
 /// Nanoseconds in one second.
 pub const NANOS_PER_S: i64 = 1_000_000_000;
 
 /// A moment of event time in nanoseconds since 1970-01-01 00:00 UTC. Negative before 1970; arithmetic saturates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Time(pub i64);
 
 impl Time {

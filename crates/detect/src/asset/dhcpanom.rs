@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use weir_model::{
     Facts, FlowFilter, FlowRecord, Mac, MethodMeta, Outcome, Quantity, Target, Time, Transaction, proto,
 };
 
 use crate::baseline::{Distinct, Spread, Top};
-use crate::{CellKey, Cells, Findings, Method, Verdict, Window};
+use crate::{CellKey, Cells, Findings, Learned, Method, Verdict, Window};
 
 crate::params! {
     /// The servers that may give addresses, as prefixes. Any other is fake; empty: judged by who was there first.
@@ -58,7 +59,7 @@ const CLIENT: u8 = 2;
 pub struct DhcpAnomaly;
 
 /// A server of a network.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Server {
     answers: u32,
     first: Time,
@@ -67,7 +68,7 @@ struct Server {
 }
 
 /// The hardware addresses of a server: the one it had, and another that answers now.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Hardware {
     old: Option<Mac>,
     answers: u32,
@@ -77,7 +78,7 @@ struct Hardware {
 }
 
 /// A network's, server's or client's interval and habits; each uses what it needs.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct State {
     messages: u32,
     span: Option<(Time, Time)>,
@@ -94,6 +95,7 @@ impl Method for DhcpAnomaly {
     const META: MethodMeta = meta::META;
     type Params = Params;
     type State = State;
+    const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
     fn window(_: &Params) -> Window {
         Window::idle_s(IDLE_S).tick_s(INTERVAL_S)

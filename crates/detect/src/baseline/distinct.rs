@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 /// Items counted exactly before the estimate takes over, unless a method wants more; limits lie below it or near.
@@ -10,12 +11,52 @@ const EXACT_MAX: usize = 64;
 const BITS: usize = 8192;
 
 /// A bounded count of distinct items, the first `EXACT` of them one by one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(into = "Saved", try_from = "Saved")]
 pub struct Distinct<const EXACT: usize = EXACT_MAX> {
     /// Halves of hashes, sorted: 4096 items collide once in 500 tables.
     exact: Vec<u32>,
     bitmap: Option<Box<[u64; BITS / 64]>>,
     zeros: u32,
+}
+
+/// How a count is kept over restarts.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Saved {
+    Exact(Vec<u32>),
+    Bitmap(Vec<u64>),
+}
+
+impl<const EXACT: usize> From<Distinct<EXACT>> for Saved {
+    fn from(distinct: Distinct<EXACT>) -> Self {
+        match distinct.bitmap {
+            None => Self::Exact(distinct.exact),
+            Some(bitmap) => Self::Bitmap(bitmap.to_vec()),
+        }
+    }
+}
+
+impl<const EXACT: usize> TryFrom<Saved> for Distinct<EXACT> {
+    type Error = &'static str;
+
+    fn try_from(saved: Saved) -> Result<Self, Self::Error> {
+        match saved {
+            Saved::Exact(exact) if exact.len() <= EXACT && exact.is_sorted_by(|a, b| a < b) => Ok(Self {
+                exact,
+                ..Self::default()
+            }),
+            Saved::Exact(_) => Err("the hashes are not sorted, or too many"),
+            Saved::Bitmap(words) => {
+                let bitmap: [u64; BITS / 64] = words.try_into().map_err(|_| "a bitmap of another size")?;
+                Ok(Self {
+                    exact: Vec::new(),
+                    zeros: bitmap.iter().map(|word| word.count_zeros()).sum(),
+                    bitmap: Some(Box::new(bitmap)),
+                })
+            }
+        }
+    }
 }
 
 impl<const EXACT: usize> Distinct<EXACT> {

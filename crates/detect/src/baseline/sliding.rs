@@ -1,16 +1,53 @@
 //! Sums over the last while, in a ring of equal intervals of event time. The price of the fixed size is that the oldest
 //! interval leaves as a whole, so the window is between `BINS - 1` and `BINS` intervals long.
 
+use serde::{Deserialize, Serialize};
 use weir_model::Time;
 
 /// Sums of the last `BINS` intervals. The interval's length belongs to the method and is given with every call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Saved", try_from = "Saved")]
 pub struct Sliding<const BINS: usize> {
     sums: [u64; BINS],
     /// Sum of `sums`, kept because methods ask for it at every record.
     total: u64,
     /// Index of the newest interval (see [`Time::bin`]).
     newest: i64,
+}
+
+/// How a window is kept over restarts.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    newest: i64,
+    sums: Vec<u64>,
+}
+
+impl<const BINS: usize> From<Sliding<BINS>> for Saved {
+    fn from(sliding: Sliding<BINS>) -> Self {
+        Self {
+            newest: sliding.newest,
+            sums: sliding.sums.to_vec(),
+        }
+    }
+}
+
+impl<const BINS: usize> TryFrom<Saved> for Sliding<BINS> {
+    type Error = String;
+
+    /// Of another number of intervals, or with sums past what can be added up, it is refused.
+    fn try_from(saved: Saved) -> Result<Self, String> {
+        let found = saved.sums.len();
+        let sums: [u64; BINS] = saved
+            .sums
+            .try_into()
+            .map_err(|_| format!("{found} intervals where {BINS} are kept"))?;
+        let total = sums.iter().try_fold(0_u64, |total, sum| total.checked_add(*sum));
+        Ok(Self {
+            sums,
+            total: total.ok_or("the sums overflow")?,
+            newest: saved.newest,
+        })
+    }
 }
 
 impl<const BINS: usize> Default for Sliding<BINS> {

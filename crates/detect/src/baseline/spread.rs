@@ -1,7 +1,9 @@
 //! Mean and spread of a stream of numbers in constant space (Welford 1962).
 
+use serde::{Deserialize, Serialize};
+
 /// Running count, mean and variance.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     count: u64,
     mean: f64,

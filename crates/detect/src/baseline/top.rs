@@ -1,8 +1,11 @@
 //! The heaviest items of a stream in constant space (space-saving, Metwally 2005). An item heavier than one part in
 //! `MAX` of the total is always listed; a weight may be too high by what was evicted before it, never too low.
 
+use serde::{Deserialize, Serialize};
+
 /// At most `MAX` items with their weights.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Top<T, const MAX: usize> {
     items: Vec<(T, u64)>,
 }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use weir_model::{
     Clause, Facts, FlowFilter, FlowRecord, Manual, Maturity, MethodMeta, Priority, Quantity, Reads, Scope,
     SubmethodMeta, Target, Technique, Time,
@@ -11,7 +12,7 @@ use weir_model::{
 
 use crate::address::is_group;
 use crate::baseline::{Distinct, Spread};
-use crate::{CellKey, Cells, Findings, Method, Window};
+use crate::{CellKey, Cells, Findings, Learned, Method, Window};
 
 crate::params! {
     /// Hours of history a host is compared with. A week keeps nights and week-ends apart from mornings.
@@ -41,7 +42,7 @@ const TARGETS_LISTED_MAX: usize = 32;
 pub struct Peers;
 
 /// A host's hour and its past hours.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct State {
     partners: Distinct,
     listed: Vec<Target>,
@@ -89,6 +90,7 @@ impl Method for Peers {
     };
     type Params = Params;
     type State = State;
+    const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
     fn window(_: &Params) -> Window {
         Window::idle_s(IDLE_S).tick_s(HOUR_S)

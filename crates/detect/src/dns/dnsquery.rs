@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use weir_model::{
     Clause, Facts, FlowFilter, FlowRecord, Kind, Manual, Maturity, MethodMeta, NANOS_PER_S, Priority,
     Protocol, Quantity, Reads, Scope, SubmethodMeta, Technique, Time, Transaction, proto,
 };
 
 use crate::baseline::Sliding;
-use crate::{CellKey, Cells, Findings, Method, Window};
+use crate::{CellKey, Cells, Findings, Learned, Method, Window};
 
 crate::params! {
     /// A station is reported when it asks this many times the mean of the others in an hour. More makes it quieter.
@@ -37,7 +38,7 @@ const IDLE_S: u32 = 86_400;
 pub struct DnsQuery;
 
 /// One station's last hour.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Station {
     asked: Sliding<BINS>,
     /// It answers questions: a resolver, not a station.
@@ -49,7 +50,7 @@ struct Station {
 }
 
 /// All stations of the feed.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct State {
     stations: BTreeMap<IpAddr, Station>,
     /// Stations that found no place.
@@ -151,6 +152,7 @@ impl Method for DnsQuery {
     };
     type Params = Params;
     type State = State;
+    const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
     fn window(_: &Params) -> Window {
         Window::idle_s(IDLE_S).tick_s(BIN_S as u32)

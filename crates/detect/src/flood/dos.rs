@@ -6,11 +6,12 @@ mod meta;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use weir_model::{Facts, FlowFilter, FlowRecord, MethodMeta, Phase, Quantity, Target, Time, proto};
 
 use crate::address::{OneWay, is_group};
 use crate::words::counted;
-use crate::{CellKey, Cells, Findings, Method, Window};
+use crate::{CellKey, Cells, Findings, Learned, Method, Window};
 use interval::{Interval, Usual};
 
 /// Length of an interval, seconds; the ratio is learned per interval.
@@ -56,7 +57,7 @@ crate::params! {
 }
 
 /// The victim's running interval and its habits.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct State {
     now: Interval,
     /// The interval was prolonged once, to tell the whole of an attack.
@@ -71,6 +72,7 @@ impl Method for DenialOfService {
     const META: MethodMeta = meta::META;
     type Params = Params;
     type State = State;
+    const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
     fn window(params: &Params) -> Window {
         Window::idle_s(params.history_h * 3600).tick_s(INTERVAL_S)

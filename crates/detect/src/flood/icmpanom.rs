@@ -7,11 +7,12 @@ mod tests;
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use weir_model::{Counters, Facts, FlowFilter, FlowRecord, Mac, MethodMeta, Quantity, Target, Time, proto};
 
 use crate::address::is_group;
 use crate::baseline::{Distinct, Spread, Top};
-use crate::{CellKey, Cells, Findings, Method, Window};
+use crate::{CellKey, Cells, Findings, Learned, Method, Window};
 
 /// Kinds of cells, by role.
 const SWEEP: u8 = 0;
@@ -61,7 +62,7 @@ crate::params! {
 }
 
 /// Counters of one cell; each kind of cell uses some.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct State {
     span: Option<(Time, Time)>,
     last_request: Option<Time>,
@@ -106,6 +107,7 @@ impl Method for IcmpAnomaly {
     const META: MethodMeta = meta::META;
     type Params = Params;
     type State = State;
+    const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
     fn window(_params: &Params) -> Window {
         Window::idle_s(86_400).tick_s(WINDOW_S as u32)

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use weir_model::tcp_flags::{ACK, FIN, RST, SYN};
 use weir_model::{Counters, FlowRecord, Time, proto};
 
@@ -48,7 +49,7 @@ pub(super) fn service(port: u16) -> &'static str {
 }
 
 /// The most flows that began within one bin.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Burst {
     bin: i64,
     flows: u32,
@@ -68,7 +69,7 @@ impl Burst {
 }
 
 /// Counters of one victim in one interval.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Interval {
     pub(super) span: Option<(Time, Time)>,
     pub(super) packets_in: u64,
@@ -179,7 +180,7 @@ impl Interval {
 }
 
 /// Ratios of past intervals without an attack.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Usual {
     ratios: VecDeque<f32>,
 }
