@@ -19,6 +19,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("triage", &[]),
     ("output", &[]),
     ("query", &[]),
+    ("store", &["query"]),
     ("testkit", &[]),
 ];
 /// Lines of a file, tests included, past which it must become several.
