@@ -12,6 +12,7 @@ pub mod exfil;
 mod findings;
 pub mod flood;
 mod learned;
+mod names;
 mod params;
 pub mod policy;
 mod registry;

@@ -131,4 +131,6 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::behaviour::divcom::DiverseCommunication>(),
     entry::<crate::behaviour::peers::Peers>(),
     entry::<crate::policy::vpn::Vpn>(),
+    entry::<crate::dns::randomdomain::RandomDomain>(),
+    entry::<crate::policy::bittorrent::BitTorrent>(),
 ];

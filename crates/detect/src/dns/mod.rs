@@ -2,3 +2,4 @@
 
 pub mod dnsanomaly;
 pub mod dnsquery;
+pub mod randomdomain;

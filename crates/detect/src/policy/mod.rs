@@ -1,5 +1,6 @@
 //! Traffic that should not be in this network at all, whatever its purpose.
 
+pub mod bittorrent;
 pub mod dirinet;
 pub mod honeypot;
 pub mod ipv6tunnel;

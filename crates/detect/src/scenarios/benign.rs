@@ -1,6 +1,6 @@
 //! Ordinary life of networks: nothing may be said.
 
-use super::quiet;
+use super::{quiet, told};
 
 #[test]
 fn a_busy_resolver_meets_dead_servers() {
@@ -41,13 +41,15 @@ fn a_crawler_meets_dead_sites() {
     );
 }
 
+/// Named for what it is, and for no scan.
 #[test]
 fn a_peer_to_peer_client() {
-    quiet(
+    told(
         "@0s every 1s x600 10.0.0.8 <> 203.{0..7}.{1..97}.{1..250}:{10240..60000} tcp APSF 9000~90%/60 90000~90%/90 dur=20s
          @0s every 300ms x2000 10.0.0.8 > 198.{0..7}.{1..97}.{1..250}:{10241..60000} tcp S 180/3 dur=7s
          @0s every 100ms x6000 10.0.0.8:6881 <> 192.{0..7}.{1..97}.{1..250}:{6881,51413,1024,20000,30000} udp 130/1 300/1
          @0s every 100ms x6000 10.0.0.8:6881 > 193.{0..7}.{1..97}.{1..250}:{6881,51413,1024,20000,30000} udp 130/1",
+        &["BITTORRENT.General 10.0.0.8"],
     );
 }
 
