@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs the Debian packages the tests use as oracles. Without the right to install, the tests that need them skip
+# Installs the Debian packages the tests use as oracles and exporters. Without the right to install, the tests that need them skip
 # and say so; in CI that is a failure.
 set -euo pipefail
-packages=(tshark)
+packages=(tshark softflowd pmacct fprobe nfdump zstd)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

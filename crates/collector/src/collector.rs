@@ -51,6 +51,13 @@ impl Scratch {
     }
 }
 
+/// Who sends, and how.
+#[derive(Clone, Copy)]
+struct Session {
+    from: SocketAddr,
+    stream: bool,
+}
+
 /// Exports in, flow records out.
 pub struct Collector {
     limits: Limits,
@@ -91,14 +98,51 @@ impl Collector {
 
     /// Takes a datagram that came from `from` at `arrival`; records that are ready are appended to `out`.
     pub fn datagram(&mut self, from: SocketAddr, arrival: Time, bytes: &[u8], out: &mut Vec<FlowRecord>) {
+        let session = Session { from, stream: false };
+        self.take(session, arrival, bytes, out);
+    }
+
+    /// As [`Collector::datagram`] for a message of the connection (TCP, TLS) from `from`.
+    pub fn stream_message(
+        &mut self,
+        from: SocketAddr,
+        arrival: Time,
+        message: &[u8],
+        out: &mut Vec<FlowRecord>,
+    ) {
+        let session = Session { from, stream: true };
+        self.take(session, arrival, message, out);
+    }
+
+    /// The connection from `from` has ended, and with it its templates (RFC 7011, 8).
+    pub fn end_stream(&mut self, from: SocketAddr) {
+        if let Some(exporter) = self.exporters.get_mut(&from.ip()) {
+            let change = exporter.end_stream(from.port());
+            self.held_bytes = self.held_bytes.saturating_add_signed(change);
+        }
+    }
+
+    /// Time passes without messages: what has waited long enough for a counterpart waits no longer.
+    pub fn advance(&mut self, now: Time, out: &mut Vec<FlowRecord>) {
+        self.now = self.now.max(now);
+        self.pairing.advance(self.now, out);
+    }
+
+    fn take(&mut self, session: Session, arrival: Time, bytes: &[u8], out: &mut Vec<FlowRecord>) {
+        let from = session.from;
         self.now = self.now.max(arrival);
         self.messages += 1;
         self.make_room(from.ip());
         let mut flows = std::mem::take(&mut self.flows);
+        let exporter = self.exporters.entry(from.ip()).or_default();
+        let faults = exporter.counts.fault_count();
         if let Ok(datagram) = sflow::open(bytes) {
-            self.sflow(from, arrival, &datagram, &mut flows);
+            self.sflow(session, arrival, &datagram, &mut flows);
         } else {
-            self.message(from, arrival, bytes, &mut flows);
+            self.message(session, arrival, bytes, &mut flows);
+        }
+        if let Some(exporter) = self.exporters.get_mut(&from.ip()) {
+            exporter.counts.malformed += u64::from(exporter.counts.fault_count() > faults);
         }
         for flow in flows.drain(..) {
             self.sampled += u64::from(flow.sampling > 1);
@@ -113,7 +157,8 @@ impl Collector {
         self.pairing.finish(out);
     }
 
-    fn message(&mut self, from: SocketAddr, arrival: Time, bytes: &[u8], flows: &mut Vec<FlowRecord>) {
+    fn message(&mut self, session: Session, arrival: Time, bytes: &[u8], flows: &mut Vec<FlowRecord>) {
+        let from = session.from;
         let exporter = self.exporters.entry(from.ip()).or_default();
         exporter.counts.messages += 1;
         let message = match Message::open(bytes) {
@@ -128,6 +173,7 @@ impl Collector {
         exporter.skew_ns = arrival.since(header.export);
         let key = DomainKey {
             port: from.port(),
+            stream: session.stream,
             format: header.format,
             domain: header.domain,
         };
@@ -142,11 +188,12 @@ impl Collector {
 
     fn sflow(
         &mut self,
-        from: SocketAddr,
+        session: Session,
         arrival: Time,
         datagram: &sflow::Datagram<'_>,
         flows: &mut Vec<FlowRecord>,
     ) {
+        let from = session.from;
         let exporter = self.exporters.entry(from.ip()).or_default();
         let counts = &mut exporter.counts;
         counts.messages += 1;
@@ -175,6 +222,7 @@ impl Collector {
         self.scratch.told((true, true, false), samples);
         let key = DomainKey {
             port: from.port(),
+            stream: session.stream,
             format: Format::Sflow5,
             domain: agent.sub_agent,
         };

@@ -13,6 +13,8 @@ const UNKNOWN_MAX: usize = 1_024;
 pub struct Counts {
     /// Datagrams or messages given.
     pub messages: u64,
+    /// Of those, with a fault: not read at all, or not all of them.
+    pub malformed: u64,
     /// Flow records taken, before pairing.
     pub records: u64,
     /// Options records taken.
@@ -54,6 +56,11 @@ impl Counts {
         self.faults[fault as usize] += 1;
     }
 
+    /// How many faults occurred.
+    pub fn fault_count(&self) -> u64 {
+        self.faults.iter().sum()
+    }
+
     /// How often a fault occurred.
     pub fn of(&self, fault: Fault) -> u64 {
         self.faults[fault as usize]
@@ -78,9 +85,23 @@ impl Counts {
         }
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 20] {
+    /// What was counted since `before`; counts that can go back (a late message fills a gap) count as nothing then.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let (mut grown, mut before) = (self.clone(), before.clone());
+        for (mine, theirs) in grown.all_mut().into_iter().zip(before.all_mut()) {
+            *mine = mine.saturating_sub(*theirs);
+        }
+        for (mine, theirs) in grown.faults.iter_mut().zip(before.faults) {
+            *mine = mine.saturating_sub(theirs);
+        }
+        grown
+    }
+
+    fn all_mut(&mut self) -> [&mut u64; 21] {
         [
             &mut self.messages,
+            &mut self.malformed,
             &mut self.records,
             &mut self.options,
             &mut self.not_flows,

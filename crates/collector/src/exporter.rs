@@ -17,6 +17,8 @@ pub(crate) const DOMAINS_MAX: usize = 256;
 pub(crate) struct DomainKey {
     /// Source port: another socket is another session, with templates of its own.
     pub(crate) port: u16,
+    /// A connection (TCP, TLS) and not datagrams: its templates end with it.
+    pub(crate) stream: bool,
     pub(crate) format: Format,
     pub(crate) domain: u32,
 }
@@ -64,6 +66,21 @@ impl Exporter {
             self.counts.sets_dropped += domain.drop_parked();
             self.counts.domains_evicted += 1;
         }
+    }
+
+    /// Forgets the domains of a connection that has ended; returns the change of bytes held.
+    pub(crate) fn end_stream(&mut self, port: u16) -> isize {
+        let before = self.held_bytes;
+        let (held_bytes, counts) = (&mut self.held_bytes, &mut self.counts);
+        self.domains.retain(|key, domain| {
+            let ends = key.stream && key.port == port;
+            if ends {
+                *held_bytes -= domain.held_bytes();
+                counts.sets_dropped += domain.drop_parked();
+            }
+            !ends
+        });
+        self.held_bytes as isize - before as isize
     }
 
     /// Has any domain delivered a record?

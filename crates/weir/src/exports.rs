@@ -77,7 +77,7 @@ pub(crate) fn look(files: &[PathBuf]) -> Option<Exports> {
 }
 
 /// What records as those seen so far offer to methods. Directions are paired where the exporter does not.
-fn offers(collector: &Collector) -> Vec<Need> {
+pub(crate) fn offers(collector: &Collector) -> Vec<Need> {
     let (flags, macs) = collector.tells_flags_and_macs();
     [
         (true, Need::BothDirections),
@@ -143,7 +143,7 @@ impl Collecting {
     fn take(&mut self, from: SocketAddr, time: Time, bytes: &[u8], batch: &mut Batch) {
         let mut flows = std::mem::take(&mut self.flows);
         self.collector.datagram(from, time, bytes, &mut flows);
-        flows.drain(..).for_each(|flow| self.order.push(flow, time));
+        flows.drain(..).for_each(|flow| self.order.push(flow));
         self.flows = flows;
         while self.order.len() > ORDER_MAX {
             self.order.release(batch);
@@ -154,9 +154,7 @@ impl Collecting {
     pub(crate) fn finish_some(&mut self, batch: &mut Batch) -> bool {
         let mut flows = Vec::new();
         self.collector.finish(&mut flows);
-        flows
-            .into_iter()
-            .for_each(|flow| self.order.push(flow, Time::MAX));
+        flows.into_iter().for_each(|flow| self.order.push(flow));
         self.order.finish_some(batch)
     }
 

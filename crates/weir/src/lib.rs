@@ -2,9 +2,11 @@
 //! A library so that tests and `xtask` can call what the binary runs.
 
 pub mod cli;
+pub mod collect;
 pub mod config;
 mod exports;
 mod order;
 pub mod pipeline;
 pub mod reading;
+mod shutdown;
 pub mod summary;

@@ -12,7 +12,7 @@ use weir_model::{Batch, FlowRecord, Tick, Time, Transport, proto};
 pub(crate) struct Order {
     /// End, number of arrival, place in `waiting`.
     heap: BinaryHeap<Reverse<(Time, u64, u32)>>,
-    waiting: Vec<Option<(FlowRecord, Time)>>,
+    waiting: Vec<Option<FlowRecord>>,
     free: Vec<u32>,
     arrivals: u64,
     seq: u64,
@@ -20,17 +20,17 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Takes a record that came at `arrival`.
-    pub(crate) fn push(&mut self, mut flow: FlowRecord, arrival: Time) {
+    /// Takes a record.
+    pub(crate) fn push(&mut self, mut flow: FlowRecord) {
         flow.protocol = protocol_of_port(&flow);
         let end = flow.end;
         let place = match self.free.pop() {
             Some(place) => {
-                self.waiting[place as usize] = Some((flow, arrival));
+                self.waiting[place as usize] = Some(flow);
                 place
             }
             None => {
-                self.waiting.push(Some((flow, arrival)));
+                self.waiting.push(Some(flow));
                 (self.waiting.len() - 1) as u32
             }
         };
@@ -53,7 +53,7 @@ impl Order {
         let Some(Reverse((end, _, place))) = self.heap.pop() else {
             return false;
         };
-        let Some((mut flow, _)) = self.waiting.get_mut(place as usize).and_then(Option::take) else {
+        let Some(mut flow) = self.waiting.get_mut(place as usize).and_then(Option::take) else {
             return true;
         };
         self.free.push(place);

@@ -54,8 +54,9 @@ pub struct Summary {
     pub exports: Vec<String>,
     /// A file could not be opened.
     pub failed: bool,
+    /// What was read, in words: packets, or datagrams.
+    pub source: String,
     packets: u64,
-    frame_bytes: u64,
     census: Census,
     blind: Vec<String>,
     broken: Vec<&'static str>,
@@ -86,8 +87,8 @@ impl Summary {
             troubles: Vec::new(),
             exports: Vec::new(),
             failed: false,
+            source: String::new(),
             packets: 0,
-            frame_bytes: 0,
             census: Census::default(),
             blind: blind.collect(),
             broken: Vec::new(),
@@ -101,7 +102,11 @@ impl Summary {
         self.troubles = reading.troubles().to_vec();
         self.failed = reading.failed();
         self.packets = reading.packets();
-        self.frame_bytes = reading.frame_bytes();
+        self.source = format!(
+            "{} packets ({})",
+            Quantity::Count(self.packets),
+            Quantity::Bytes(reading.frame_bytes())
+        );
     }
 
     /// Takes what the stages behind the source counted.
@@ -138,9 +143,8 @@ impl Summary {
             ""
         };
         let mut lines = vec![format!(
-            "{} packets ({}), {} flows, {} transactions, {at_least}{hosts} hosts in {}: {} event{}",
-            Quantity::Count(self.packets),
-            Quantity::Bytes(self.frame_bytes),
+            "{}, {} flows, {} transactions, {at_least}{hosts} hosts in {}: {} event{}",
+            self.source,
             Quantity::Count(census.flows),
             Quantity::Count(census.transactions),
             Quantity::Seconds(took_s),

@@ -1,6 +1,7 @@
 //! The command line: what people type, and the exit code.
 //! It only turns words into a job and a job's end into words; the work is done in `pipeline`.
 
+mod collect;
 mod manual;
 mod read;
 
@@ -30,11 +31,14 @@ Examples:
   weir -r capture.pcap --flows csv           flow records instead of events
   weir -r capture.pcap --flows csv --filter 'dst port 445 and bytes > 1M'
   weir -r capture.pcap --transactions json   DNS queries, TLS handshakes, log-ins ...
+  weir collect --listen netflow              events from exporters, live
   weir methods                               what Weir looks for
   weir methods DICTATTACK                    the manual page of one method";
 
 #[derive(Subcommand)]
 enum Command {
+    /// Receives NetFlow, IPFIX and sFlow and prints events as they close, until SIGINT or SIGTERM.
+    Collect(collect::CollectArgs),
     /// Lists the detection methods, or prints the manual page of one.
     Methods {
         /// Code of a method, for example DICTATTACK.
@@ -109,6 +113,7 @@ enum TransactionForm {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Some(Command::Collect(args)) => collect::run(args),
         Some(Command::Methods { code }) => manual::methods(code.as_deref()),
         None if cli.read.files.is_empty() => {
             eprint_line("weir: nothing to do: give a capture with -r FILE, or see --help");

@@ -79,7 +79,7 @@ fn progress_bar(args: &ReadArgs) -> ProgressBar {
 }
 
 /// What is printed.
-enum What {
+pub(super) enum What {
     Events {
         form: Output,
         style: Style,
@@ -90,60 +90,62 @@ enum What {
 }
 
 /// The filter of the command line, over the kind of record that is printed.
-fn filter(args: &ReadArgs) -> Result<Expr, QueryError> {
-    let text = args.filter.as_deref().unwrap_or_default();
+fn filter(text: Option<&str>, of_flows: bool) -> Result<Expr, QueryError> {
     let fields: Vec<_> = weir_dissect::REGISTRY
         .iter()
         .flat_map(|entry| entry.meta.fields.iter().copied())
         .collect();
-    let catalog = if args.flows.is_some() {
+    let catalog = if of_flows {
         Catalog::flows()
             .clone()
             .knowing(fields.iter().map(|field| field.name))
     } else {
         Catalog::transactions(fields)
     };
-    weir_query::parse(text, &catalog, &NoLists)
+    weir_query::parse(text.unwrap_or_default(), &catalog, &NoLists)
 }
 
 /// Prints results to standard output as they come.
-struct Printer {
+pub(super) struct Printer {
     what: What,
     /// Records that are printed.
     filter: Expr,
-    out: BufWriter<Stdout>,
-    events: u64,
+    pub(super) out: BufWriter<Stdout>,
+    pub(super) events: u64,
     header_due: bool,
 }
 
 impl Printer {
     fn new(args: &ReadArgs) -> Result<Self, QueryError> {
-        let stdout = io::stdout();
-        let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let width = terminal_size::terminal_size().map_or(WIDTH_DEFAULT, |(width, _)| width.0.into());
         let what = match (args.flows, args.transactions) {
             (Some(form), _) => What::Flows(form),
             (None, Some(_)) => What::Transactions,
-            (None, None) => {
-                let style = Style {
-                    colour,
-                    width,
-                    verbose: args.verbose,
-                };
-                What::Events {
-                    form: args.output,
-                    style,
-                    follow: args.follow_updates,
-                }
-            }
+            (None, None) => What::events(args.output, args.follow_updates, args.verbose),
         };
+        Self::of(what, args.filter.as_deref())
+    }
+
+    /// Prints `what`, of records those that fit the filter.
+    pub(super) fn of(what: What, filter_text: Option<&str>) -> Result<Self, QueryError> {
         Ok(Self {
             header_due: matches!(what, What::Flows(FlowForm::Csv)),
+            filter: filter(filter_text, matches!(what, What::Flows(_)))?,
             what,
-            filter: filter(args)?,
-            out: BufWriter::new(stdout),
+            out: BufWriter::new(io::stdout()),
             events: 0,
         })
+    }
+}
+
+impl What {
+    /// Events, coloured and as wide as the terminal allows.
+    pub(super) fn events(form: Output, follow: bool, verbose: bool) -> Self {
+        let style = Style {
+            colour: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            width: terminal_size::terminal_size().map_or(WIDTH_DEFAULT, |(width, _)| width.0.into()),
+            verbose,
+        };
+        Self::Events { form, style, follow }
     }
 }
 

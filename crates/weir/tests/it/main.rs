@@ -2,6 +2,7 @@
 //! command line.
 
 mod cli;
+mod collect;
 mod conformance;
 mod corpus;
 mod determinism;

@@ -1,0 +1,129 @@
+//! `weir collect`: listens for flow exports and prints events (or the flow records) while they come.
+//! Results go to standard output alone; listeners, troubles and the books go to standard error.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+use ipnet::IpNet;
+use weir_model::Networks;
+
+use super::read::{Printer, What};
+use super::{FlowForm, Output, eprint_line};
+use crate::collect::{self, Job, Listen, TlsFiles};
+use crate::config::Config;
+use crate::shutdown;
+
+const EXAMPLES: &str = "\
+Every UDP listener tells NetFlow v1, v5, v7, v9, IPFIX and sFlow v5 apart by content, from IPv4 and IPv6 exporters.
+TCP and TLS listeners take IPFIX.
+
+Examples:
+  weir collect --listen netflow --listen sflow          UDP ports 2055 and 6343
+  weir collect --listen udp://:4739 --listen tcp://:4739 --allow 10.0.0.0/8
+  weir collect --listen tls://:4740 --tls-cert weir.pem --tls-key weir.key --tls-clients exporters-ca.pem
+  weir collect --listen udp://127.0.0.1:9995 --flows csv --filter 'dst port 445'
+
+Stop it with Ctrl-C or SIGTERM: what is still open is closed and printed, and the exit code is 0.";
+
+/// Receiving flow exports.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CollectArgs {
+    /// Where to listen: udp://ADDRESS:PORT, tcp://ADDRESS:PORT, tls://ADDRESS:PORT (no address: all), or netflow, ipfix,
+    /// sflow, ipfix-tls for the usual ports. May be given several times.
+    #[arg(short, long, value_name = "LISTENER", required = true)]
+    listen: Vec<Listen>,
+    /// Takes exports from this network only; may be given several times. Others are counted and leave no trace.
+    #[arg(long, value_name = "CIDR", value_parser = crate::config::network)]
+    allow: Vec<IpNet>,
+    /// Sockets and threads for each UDP listener (1 to 16). The kernel gives each exporter one of them for good.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    receivers: u8,
+    /// Seconds that records are held to be put in order and paired; less is faster, more is safer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=300))]
+    hold: u16,
+    /// Certificate chain of the TLS listeners, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the TLS listeners, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Authorities (PEM) that must have signed the certificates of exporters.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_clients: Option<PathBuf>,
+    /// How events are printed.
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORM")]
+    output: Output,
+    /// Print flow records instead of events.
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
+    flows: Option<FlowForm>,
+    /// Print only records that fit this filter (with --flows).
+    #[arg(long, value_name = "FILTER", requires = "flows")]
+    filter: Option<String>,
+    /// Print every update of an event, not only its last state (with --output json).
+    #[arg(long)]
+    follow_updates: bool,
+    /// Configuration file (TOML); unknown keys are errors.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A network that is inside, for example 10.0.0.0/8; may be given several times. Guessed from traffic when absent.
+    #[arg(long, value_name = "CIDR", value_parser = crate::config::network)]
+    inside: Vec<IpNet>,
+    /// Only results: no listeners, troubles and books.
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// More with each event, and which methods are blind.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
+    let started = Instant::now();
+    let mut config = match &args.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    if !args.inside.is_empty() {
+        config.inside = Some(Networks::new(args.inside));
+    }
+    let what = match args.flows {
+        Some(form) => What::Flows(form),
+        None => What::events(args.output, args.follow_updates, args.verbose),
+    };
+    let printer = Printer::of(what, args.filter.as_deref())?;
+    let tls = args
+        .tls_cert
+        .zip(args.tls_key)
+        .map(|(certificate, key)| TlsFiles {
+            certificate,
+            key,
+            clients: args.tls_clients,
+        });
+    let job = Job {
+        config,
+        listen: args.listen,
+        receivers: args.receivers.into(),
+        allowed: (!args.allow.is_empty()).then(|| Networks::new(args.allow)),
+        tls,
+        hold: Duration::from_secs(args.hold.into()),
+        detect: args.flows.is_none(),
+        stop: shutdown::flag()?,
+    };
+    let quiet = args.quiet;
+    let (mut printer, summary) = collect::run(job, printer, |line| {
+        if !quiet {
+            eprint_line(&format!("weir: {line}"));
+        }
+    })?;
+    printer.out.flush()?;
+    if !quiet {
+        let took_s = started.elapsed().as_secs_f64();
+        eprint_line(&summary.text(printer.events, took_s, args.verbose));
+    }
+    Ok(ExitCode::SUCCESS)
+}

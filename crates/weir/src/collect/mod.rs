@@ -1,0 +1,253 @@
+//! The live collector: sockets on threads of their own, a queue bounded in bytes, and on the calling thread one decoder
+//! whose records go the same way as those of a file. All of its threads and its only queue are here.
+
+mod books;
+mod listen;
+mod live;
+mod queue;
+mod stream;
+mod udp;
+mod watch;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use weir_collector::Collector;
+use weir_enrich::{Enricher, Scope};
+use weir_model::{Batch, Networks, Time};
+
+pub use listen::{Listen, Transport};
+
+use crate::config::Config;
+use crate::exports::offers;
+use crate::pipeline::{self, Consumer, Feeds};
+use crate::summary::Summary;
+use books::Books;
+use live::{Live, Now};
+use queue::{Popped, Queue};
+use stream::{Streams, Surroundings};
+use udp::UdpListener;
+use watch::Watch;
+
+/// Longest wait for a datagram before other duties are looked at.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// PEM files of the TLS listeners.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// Authorities of exporters' certificates; with them, exporters without one are refused.
+    pub clients: Option<PathBuf>,
+}
+
+/// What to collect.
+pub struct Job {
+    pub config: Config,
+    pub listen: Vec<Listen>,
+    /// Sockets and threads for each UDP listener; the kernel spreads exporters over them.
+    pub receivers: usize,
+    /// Who may send; `None`: anyone.
+    pub allowed: Option<Networks>,
+    pub tls: Option<TlsFiles>,
+    /// How long records are held so that they can be put in order.
+    pub hold: Duration,
+    /// Look for events.
+    pub detect: bool,
+    /// Set by whoever wants the collector to end.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Collects until the stop; `say` gets lines for people as things happen.
+pub fn run<C: Consumer>(job: Job, consumer: C, say: impl FnMut(&str)) -> Result<(C, Summary)> {
+    let mut watch = Watch::new(say);
+    let sockets = open(&job, &mut watch)?;
+    let queue = Queue::default();
+    let streams = Streams::default();
+    let around = Surroundings {
+        queue: &queue,
+        allowed: job.allowed.as_ref(),
+        streams: &streams,
+        stop: &job.stop,
+    };
+    thread::scope(|scope| {
+        for socket in &sockets.udp {
+            let producer = queue.producer();
+            scope.spawn(move || {
+                let _producer = producer;
+                socket.receive(around.allowed, around.queue, around.stop);
+            });
+        }
+        for (listener, tls) in &sockets.streams {
+            let producer = queue.producer();
+            scope.spawn(move || {
+                let _producer = producer;
+                stream::accept(listener, tls.as_ref(), around, scope);
+            });
+        }
+        let decoder = Decoder {
+            job: &job,
+            sockets: &sockets,
+            around,
+            started: Instant::now(),
+        };
+        let done = decoder.run(consumer, &mut watch);
+        // Also when the output failed: nobody may wait for room in a queue that nobody empties.
+        job.stop.store(true, Ordering::Relaxed);
+        queue.close();
+        done
+    })
+}
+
+/// Open sockets.
+struct Sockets {
+    udp: Vec<UdpListener>,
+    streams: Vec<(TcpListener, Option<Arc<rustls::ServerConfig>>)>,
+}
+
+fn open(job: &Job, watch: &mut Watch<impl FnMut(&str)>) -> Result<Sockets> {
+    let mut sockets = Sockets {
+        udp: Vec::new(),
+        streams: Vec::new(),
+    };
+    for &listen in &job.listen {
+        let failed = || format!("cannot listen on {listen}");
+        match listen.transport {
+            Transport::Udp => {
+                let shared = job.receivers > 1;
+                let mut address = listen.address;
+                for _ in 0..job.receivers.max(1) {
+                    let socket = UdpListener::open(address, shared).with_context(failed)?;
+                    address.set_port(socket.local.port());
+                    sockets.udp.push(socket);
+                }
+                watch.opened_udp(sockets.udp.last(), job.receivers.max(1));
+            }
+            Transport::Tcp | Transport::Tls => {
+                let tls = match (listen.transport, &job.tls) {
+                    (Transport::Tls, None) => bail!("{listen} needs --tls-cert FILE and --tls-key FILE"),
+                    (Transport::Tls, Some(files)) => Some(stream::tls_config(
+                        &files.certificate,
+                        &files.key,
+                        files.clients.as_deref(),
+                    )?),
+                    _ => None,
+                };
+                let listener = TcpListener::bind(listen.address).with_context(failed)?;
+                listener.set_nonblocking(true).with_context(failed)?;
+                watch.opened_stream(listen, listener.local_addr()?);
+                sockets.streams.push((listener, tls));
+            }
+        }
+    }
+    Ok(sockets)
+}
+
+/// The calling thread's part: datagrams to batches, batches to everyone.
+struct Decoder<'a> {
+    job: &'a Job,
+    sockets: &'a Sockets,
+    around: Surroundings<'a>,
+    started: Instant,
+}
+
+impl Decoder<'_> {
+    fn run<C: Consumer>(&self, consumer: C, watch: &mut Watch<impl FnMut(&str)>) -> Result<(C, Summary)> {
+        let job = self.job;
+        let mut live = Live::new(Collector::default(), job.hold);
+        // Methods are chosen by what the first records tell, as with a file.
+        let mut ended = false;
+        while !ended && !live.due(self.now()) {
+            ended = self.step(&mut live, watch);
+        }
+        let have = offers(&live.collector);
+        let instances = match job.detect {
+            true => job.config.instances_for(&have, job.config.inside.is_some())?,
+            false => Vec::new(),
+        };
+        let mut summary = Summary::new(&instances);
+        let (consumer, behind) = pipeline::line(&job.config, &instances, consumer, |feeds| {
+            summary.scope = self.pump(ended, &mut live, &feeds, watch);
+        })?;
+        summary.ended(&instances, behind);
+        let books = self.books(&live);
+        summary.source = books.source();
+        summary.exports = books.lines();
+        Ok((consumer, summary))
+    }
+
+    /// Takes what came, or waits a moment. True when nothing will come any more.
+    fn step(&self, live: &mut Live, watch: &mut Watch<impl FnMut(&str)>) -> bool {
+        let popped = self.around.queue.pop(PATIENCE);
+        let now = self.now();
+        if let Popped::Item(item) = &popped {
+            live.take(item, now);
+        } else {
+            live.pass(now);
+        }
+        if watch.due(now) {
+            live.pass(now);
+            let reasons = self.around.streams.take_reasons();
+            watch.report(now, self.books(live), &reasons, &live.collector);
+        }
+        matches!(popped, Popped::Ended)
+    }
+
+    fn pump(
+        &self,
+        mut ended: bool,
+        live: &mut Live,
+        feeds: &Feeds,
+        watch: &mut Watch<impl FnMut(&str)>,
+    ) -> Option<Scope> {
+        let mut enricher = Enricher::new(self.job.config.inside.clone());
+        let mut batch = Batch::default();
+        let mut wanted = true;
+        while wanted && !ended {
+            let mut more = true;
+            while wanted && more {
+                more = live.release(self.now(), &mut batch) || live.due(self.now());
+                if !batch.is_empty() {
+                    wanted = feeds.send(enricher.push(std::mem::take(&mut batch)));
+                }
+            }
+            ended = self.step(live, watch);
+        }
+        let mut flushed = false;
+        while wanted && !flushed {
+            flushed = live.finish_some(self.now(), &mut batch);
+            wanted = feeds.send(enricher.push(std::mem::take(&mut batch)));
+        }
+        enricher.scope().cloned()
+    }
+
+    fn books(&self, live: &Live) -> Books {
+        let mut books = Books {
+            handed_on: live.handed_on,
+            collected: live.collector.counts(),
+            pairing: live.collector.pairing(),
+            queued_bytes_most: self.around.queue.bytes_most() as u64,
+            ..Books::default()
+        };
+        books.sockets(&self.sockets.udp, self.around.streams);
+        books
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            wall: wall(),
+            running: self.started.elapsed(),
+        }
+    }
+}
+
+/// The time of day. The one place where the collector reads it.
+fn wall() -> Time {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Time(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
+}

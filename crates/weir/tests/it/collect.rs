@@ -1,0 +1,287 @@
+//! The live collector against real exporters and hostile ones, over loopback sockets.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use weir::collect::{Job, Listen};
+use weir::config::Config;
+use weir::summary::Summary;
+use weir_model::Networks;
+
+use crate::run::{Kept, incident, run, skipped};
+
+/// A collector on loopback ports that the kernel chose.
+pub(crate) struct Running {
+    stop: Arc<AtomicBool>,
+    said: Receiver<String>,
+    pub(crate) ports: Vec<u16>,
+    thread: JoinHandle<(Kept, Summary)>,
+}
+
+impl Running {
+    /// Starts one with these listeners (port 0) and waits until they are open.
+    pub(crate) fn start(listen: &[&str], allowed: Option<&str>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let job = Job {
+            config: Config::default(),
+            listen: listen
+                .iter()
+                .map(|text| text.parse::<Listen>().expect("a listener"))
+                .collect(),
+            receivers: 1,
+            allowed: allowed.map(|prefix| Networks::new([prefix.parse().expect("a prefix")])),
+            tls: None,
+            hold: Duration::from_secs(3),
+            detect: true,
+            stop: Arc::clone(&stop),
+        };
+        let (sender, said) = channel();
+        let thread = std::thread::spawn(move || {
+            weir::collect::run(job, Kept::default(), |line| drop(sender.send(line.to_owned())))
+                .expect("the collector runs")
+        });
+        let ports = listen
+            .iter()
+            .map(|_| {
+                let line = said.recv_timeout(Duration::from_secs(10)).expect("it listens");
+                let rest = line.rsplit_once("127.0.0.1:").expect("a port").1;
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                digits.parse().expect("a port")
+            })
+            .collect();
+        Self {
+            stop,
+            said,
+            ports,
+            thread,
+        }
+    }
+
+    /// Ends it as SIGTERM would; what it gave, and what it said.
+    pub(crate) fn stop(self) -> (Kept, Summary, Vec<String>) {
+        self.stop.store(true, Ordering::Relaxed);
+        let (kept, summary) = self.thread.join().expect("no panic");
+        (kept, summary, self.said.iter().collect())
+    }
+}
+
+/// The incident unpacked, for tools that read plain captures; the folder goes with the value.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("weir-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        Self(folder)
+    }
+
+    /// The incident as a plain capture.
+    pub(crate) fn incident(&self) -> PathBuf {
+        let capture = self.0.join("incident.pcap");
+        let packed = std::fs::File::open(incident()).expect("the incident");
+        let unpacked = Command::new("zstdcat")
+            .stdin(packed)
+            .output()
+            .expect("zstdcat runs");
+        std::fs::write(&capture, unpacked.stdout).expect("room for the capture");
+        capture
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Method and submethod, source, targets: what must not depend on packets or records.
+fn kinds(kept: &Kept) -> BTreeSet<String> {
+    let events = kept.events.iter();
+    events
+        .map(|event| {
+            format!(
+                "{}.{} {:?} {}",
+                event.lead.method.code, event.lead.submethod.name, event.source.ip, event.target_count
+            )
+        })
+        .collect()
+}
+
+/// Runs an exporter to its end; false when it is not installed.
+fn export(mut command: Command) -> bool {
+    match command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
+        Ok(mut child) => child.wait().is_ok(),
+        Err(_) => false,
+    }
+}
+
+fn softflowd(capture: &Path, version: &str, to: SocketAddr) -> Command {
+    let mut command = Command::new("softflowd");
+    command.arg("-r").arg(capture);
+    command.args(["-d", "-a", "-m", "1000000", "-c", "none", "-v", version]);
+    command
+        .args(["-n", &to.to_string(), "-p"])
+        .arg(capture.with_extension("pid"));
+    command
+}
+
+/// Waits until no record has come for a while: exporters say nothing when they are done.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(700));
+}
+
+#[test]
+fn softflowd_live_gives_the_events_of_the_packets() {
+    let scratch = Scratch::new("live");
+    let capture = scratch.incident();
+    let want = kinds(&run(std::slice::from_ref(&capture), 1).0);
+    assert_eq!(want.len(), 3);
+    for version in ["5", "9", "10"] {
+        let running = Running::start(&["udp://127.0.0.1:0"], None);
+        let to = SocketAddr::from(([127, 0, 0, 1], running.ports[0]));
+        if !export(softflowd(&capture, version, to)) {
+            return skipped("softflowd is not there");
+        }
+        settle();
+        let (kept, summary, _) = running.stop();
+        assert_eq!(kinds(&kept), want, "softflowd -v {version}");
+        let books = summary.exports.join("\n");
+        assert!(books.contains("; 0 dropped by the kernel"), "{books}");
+        assert!(books.contains("7159 parsed = 2 x 3579 pairs"), "{books}");
+        assert!(!books.contains("do not agree"), "{books}");
+        assert_eq!(kept.flows.len(), 3_580);
+    }
+}
+
+/// One NetFlow v5 datagram of one flow.
+fn v5(port: u16, sequence: u32) -> Vec<u8> {
+    let mut bytes = [5u16, 1].map(u16::to_be_bytes).concat();
+    bytes.extend(
+        [9_000_000u32, 1_790_000_000, 0, sequence, 0]
+            .map(u32::to_be_bytes)
+            .concat(),
+    );
+    let head = [0x0a00_0001u32, 0x0a00_0002, 0, 0, 3, 4_000, 8_990_000, 8_999_000];
+    bytes.extend(head.map(u32::to_be_bytes).concat());
+    bytes.extend([40_000, port].map(u16::to_be_bytes).concat());
+    bytes.extend([0, 0x1b, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    bytes
+}
+
+#[test]
+fn the_books_agree_whatever_comes() {
+    let running = Running::start(&["udp://127.0.0.1:0"], Some("127.0.0.1/32"));
+    let to = SocketAddr::from(([127, 0, 0, 1], running.ports[0]));
+    let honest = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let stranger = UdpSocket::bind("127.0.0.2:0").unwrap();
+    for at in 0..300u32 {
+        honest.send_to(&v5(1_000 + at as u16, at), to).unwrap();
+        honest
+            .send_to(&at.to_be_bytes().repeat(1 + at as usize % 300), to)
+            .unwrap();
+        stranger.send_to(&v5(9, at), to).unwrap();
+        if at % 50 == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    settle();
+    let (kept, summary, _) = running.stop();
+    let books = summary.exports.join("\n");
+    assert!(
+        books.contains("received: 900 read = 300 parsed + 300 malformed + 300 refused; 0 dropped"),
+        "{books}"
+    );
+    assert!(
+        books.contains("records: 300 parsed = 2 x 0 pairs + 0 biflows + 300 one-way; 300 flow"),
+        "{books}"
+    );
+    assert_eq!(kept.flows.len(), 300);
+}
+
+/// An IPFIX message with template 256 (source, destination, packets) and so many records.
+fn ipfix(sequence: u32, records: u32) -> Vec<u8> {
+    let template = [2u16, 24, 256, 4, 8, 4, 12, 4, 2, 4, 4, 1];
+    let mut sets = template.map(u16::to_be_bytes).concat();
+    sets.extend([256u16, 4 + 13 * records as u16].map(u16::to_be_bytes).concat());
+    for record in 0..records {
+        sets.extend(
+            [0x0a00_0001u32, 0x0a00_0100 + record, 1]
+                .map(u32::to_be_bytes)
+                .concat(),
+        );
+        sets.push(17);
+    }
+    let mut bytes = [10u16, 16 + sets.len() as u16].map(u16::to_be_bytes).concat();
+    bytes.extend([1_790_000_000, sequence, 1].map(u32::to_be_bytes).concat());
+    bytes.extend(sets);
+    bytes
+}
+
+#[test]
+fn streams_are_cut_into_messages_and_garbage_is_shown_the_door() {
+    let running = Running::start(&["tcp://127.0.0.1:0"], None);
+    let to = SocketAddr::from(([127, 0, 0, 1], running.ports[0]));
+    // Cut anywhere: messages do not end where segments do.
+    let mut good = TcpStream::connect(to).unwrap();
+    good.set_nodelay(true).unwrap();
+    let bytes: Vec<u8> = (0..20).flat_map(|at| ipfix(at * 5, 5)).collect();
+    for piece in bytes.chunks(37) {
+        good.write_all(piece).unwrap();
+    }
+    let mut bad = TcpStream::connect(to).unwrap();
+    bad.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut broken = TcpStream::connect(to).unwrap();
+    let mut message = ipfix(0, 1);
+    message[18..20].copy_from_slice(&[0, 1]);
+    broken.write_all(&message).unwrap();
+    for stream in [&bad, &broken] {
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let started = Instant::now();
+        let ended = std::io::Read::read(&mut &*stream, &mut [0; 16]);
+        assert!(ended.map_or(true, |length| length == 0) && started.elapsed() < Duration::from_secs(5));
+    }
+    drop(good);
+    settle();
+    let (kept, summary, _) = running.stop();
+    let books = summary.exports.join("\n");
+    assert!(
+        books.contains("3 accepted, 0 refused, 2 closed for what they sent"),
+        "{books}"
+    );
+    assert!(
+        books.contains("received: 21 read = 20 parsed + 1 malformed + 0 refused"),
+        "{books}"
+    );
+    assert_eq!(kept.flows.len(), 100, "{books}");
+}
+
+#[test]
+fn the_command_ends_well_on_sigterm() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["collect", "--listen", "udp://127.0.0.1:0", "--flows", "csv"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut voice = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut voice, &mut line).unwrap();
+    let rest = line.split_once("udp://").expect("it says where it listens").1;
+    let to: SocketAddr = rest.split([',', ' ']).next().unwrap().parse().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(&v5(443, 0), to).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success());
+    let printed = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(printed.lines().count(), 2, "{printed}");
+}
