@@ -112,8 +112,10 @@ impl Shard {
     /// Runs every instance over the batch. Emissions are in this shard's order; merge shards by `(seq, tie)`, stably.
     pub fn run(&mut self, batch: &Batch) -> Vec<Emission> {
         let mut out = Vec::new();
-        for run in self.runs.iter_mut().filter(|run| !run.stats().panicked) {
-            if catch_unwind(AssertUnwindSafe(|| run.run(batch, &self.owned, &mut out))).is_err() {
+        // In order once, not once for every method.
+        let items: Vec<Item<'_>> = batch.items().collect();
+        for run in self.runs.iter_mut().filter(|run| !run.panicked()) {
+            if catch_unwind(AssertUnwindSafe(|| run.run(&items, &self.owned, &mut out))).is_err() {
                 run.disable();
             }
         }
@@ -129,8 +131,10 @@ impl Shard {
 
 /// Object-safe face of a running instance: one virtual call per batch.
 pub(crate) trait Run: Send {
-    fn run(&mut self, batch: &Batch, owned: &[bool; PARTITIONS], out: &mut Vec<Emission>);
+    /// Takes what a batch holds, in its total order.
+    fn run(&mut self, items: &[Item<'_>], owned: &[bool; PARTITIONS], out: &mut Vec<Emission>);
     fn stats(&self) -> ShardStats;
+    fn panicked(&self) -> bool;
     fn disable(&mut self);
     /// Code of the method and name of the instance.
     fn name(&self) -> (&'static str, &'static str);
@@ -311,11 +315,11 @@ impl<M: Method> Typed<M> {
 }
 
 impl<M: Method> Run for Typed<M> {
-    fn run(&mut self, batch: &Batch, owned: &[bool; PARTITIONS], out: &mut Vec<Emission>) {
+    fn run(&mut self, items: &[Item<'_>], owned: &[bool; PARTITIONS], out: &mut Vec<Emission>) {
         let reads = const { M::META.reads };
         let mut cells = Cells::default();
-        for item in batch.items() {
-            match item {
+        for item in items {
+            match *item {
                 Item::Flow(flow) => {
                     let wanted = match flow.phase {
                         weir_model::Phase::End => reads.flow_ends,
@@ -350,6 +354,10 @@ impl<M: Method> Run for Typed<M> {
             cells: self.tables.iter().map(CellTable::len).sum(),
             ..self.stats
         }
+    }
+
+    fn panicked(&self) -> bool {
+        self.stats.panicked
     }
 
     fn disable(&mut self) {

@@ -21,6 +21,17 @@ pub(crate) struct Cell<S> {
     pub(crate) reported: Reported,
 }
 
+impl<S: Default> Cell<S> {
+    fn new(key: CellKey, now: Time) -> Self {
+        Self {
+            key,
+            state: S::default(),
+            touched: now,
+            reported: Reported::default(),
+        }
+    }
+}
+
 /// A cell that has left the table, and why.
 pub(crate) enum Gone<S> {
     /// What came no longer belongs to what it told of.
@@ -77,40 +88,24 @@ impl<S: Default> CellTable<S> {
         let hash = self.hasher.hash_one(key);
         let slots = &self.slots;
         let known = self.index.find(hash, |&at| slots[at as usize].is(&key)).copied();
-        let (at, gone) = match known {
-            Some(at) => {
-                let broken = self.slots[at as usize]
-                    .cell
-                    .as_ref()
-                    .is_some_and(|cell| breaks(&cell.state));
-                let fresh = Cell {
-                    key,
-                    state: S::default(),
-                    touched: now,
-                    reported: Reported::default(),
-                };
-                let gone = if broken {
-                    self.slots[at as usize].cell.replace(fresh)
-                } else {
-                    None
-                };
-                self.unlink(at);
-                (at, gone.map(Gone::Broken))
-            }
-            None => {
-                let evicted = if self.len() >= self.cells_max {
-                    self.pop_oldest()
-                } else {
-                    None
-                };
-                (self.insert(hash, key, now), evicted.map(Gone::Evicted))
-            }
+        let Some(at) = known else {
+            let evicted = (self.len() >= self.cells_max).then(|| self.pop_oldest());
+            let at = self.insert(hash, key, now);
+            self.link_latest(at);
+            return (at, evicted.flatten().map(Gone::Evicted));
         };
-        self.link_latest(at);
-        if let Some(cell) = self.cell(at) {
-            cell.touched = cell.touched.max(now);
+        let slot = &mut self.slots[at as usize];
+        let broken = slot.cell.as_ref().is_some_and(|cell| breaks(&cell.state));
+        let gone = broken.then(|| slot.cell.replace(Cell::new(key, now))).flatten();
+        // Between two ticks all touches are of one moment: moving the cell once is enough, and costs cold neighbours.
+        if broken || slot.cell.as_ref().is_some_and(|cell| cell.touched < now) {
+            self.unlink(at);
+            self.link_latest(at);
+            if let Some(cell) = self.cell(at) {
+                cell.touched = now;
+            }
         }
-        (at, gone)
+        (at, gone.map(Gone::Broken))
     }
 
     /// The cell at a place [`Self::touch`] named; its place is good until the table is changed again.
@@ -177,14 +172,8 @@ impl<S: Default> CellTable<S> {
     }
 
     fn insert(&mut self, hash: u64, key: CellKey, now: Time) -> u32 {
-        let cell = Some(Cell {
-            key,
-            state: S::default(),
-            touched: now,
-            reported: Reported::default(),
-        });
         let slot = Slot {
-            cell,
+            cell: Some(Cell::new(key, now)),
             older: NONE,
             newer: NONE,
         };
@@ -296,7 +285,7 @@ mod tests {
         let mut table = CellTable::<u32>::new(16);
         let mut list: Vec<CellKey> = Vec::new();
         let mut seed = 7_u32;
-        for _ in 0..20_000 {
+        for second in 0..20_000 {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             if seed >> 29 == 0 {
                 let ours = table.pop_oldest().map(|cell| cell.key);
@@ -304,7 +293,10 @@ mod tests {
                 continue;
             }
             let wanted = key((seed >> 24) as u8 % 40);
-            let evicted = table.touch(wanted, Time::MIN, |_| false).1.is_some();
+            let evicted = table
+                .touch(wanted, Time::from_secs(second), |_| false)
+                .1
+                .is_some();
             let known = list.iter().position(|key| *key == wanted);
             assert_eq!(evicted, known.is_none() && list.len() == 16);
             if let Some(at) = known.or(evicted.then_some(0)) {

@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 use weir_model::Time;
 
 /// Sums of the last `BINS` intervals. The interval's length belongs to the method and is given with every call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Saved", try_from = "Saved")]
 pub struct Sliding<const BINS: usize> {
-    sums: [u64; BINS],
-    /// Sum of `sums`, kept because methods ask for it at every record.
+    /// Sum over the window.
     total: u64,
     /// Index of the newest interval (see [`Time::bin`]).
     newest: i64,
+    /// The intervals' sums; while there is none, all of `total` belongs to the newest. Most entities live in one
+    /// interval only, and need no ring.
+    sums: Option<Box<[u64; BINS]>>,
 }
 
 /// How a window is kept over restarts.
@@ -23,10 +25,10 @@ struct Saved {
 }
 
 impl<const BINS: usize> From<Sliding<BINS>> for Saved {
-    fn from(sliding: Sliding<BINS>) -> Self {
+    fn from(mut sliding: Sliding<BINS>) -> Self {
         Self {
             newest: sliding.newest,
-            sums: sliding.sums.to_vec(),
+            sums: sliding.ring().to_vec(),
         }
     }
 }
@@ -43,7 +45,7 @@ impl<const BINS: usize> TryFrom<Saved> for Sliding<BINS> {
             .map_err(|_| format!("{found} intervals where {BINS} are kept"))?;
         let total = sums.iter().try_fold(0_u64, |total, sum| total.checked_add(*sum));
         Ok(Self {
-            sums,
+            sums: Some(Box::new(sums)),
             total: total.ok_or("the sums overflow")?,
             newest: saved.newest,
         })
@@ -53,9 +55,9 @@ impl<const BINS: usize> TryFrom<Saved> for Sliding<BINS> {
 impl<const BINS: usize> Default for Sliding<BINS> {
     fn default() -> Self {
         Self {
-            sums: [0; BINS],
             total: 0,
             newest: i64::MIN,
+            sums: None,
         }
     }
 }
@@ -67,10 +69,13 @@ impl<const BINS: usize> Sliding<BINS> {
         // A lying exporter must not overflow the sum.
         let value = value.min(u64::MAX - self.total);
         let bin = at.bin(bin_s);
-        if self.newest.saturating_sub(bin) < BINS as i64 {
-            self.sums[Self::slot(bin)] += value;
-            self.total += value;
+        if self.newest.saturating_sub(bin) >= BINS as i64 {
+            return;
         }
+        if bin < self.newest || self.sums.is_some() {
+            self.ring()[Self::slot(bin)] += value;
+        }
+        self.total += value;
     }
 
     /// Lets intervals pass that `now` has left behind.
@@ -79,12 +84,15 @@ impl<const BINS: usize> Sliding<BINS> {
         if bin <= self.newest {
             return;
         }
-        if bin.saturating_sub(self.newest) >= BINS as i64 {
-            (self.sums, self.total) = ([0; BINS], 0);
+        if self.total == 0 || bin.saturating_sub(self.newest) >= BINS as i64 {
+            (self.sums, self.total) = (None, 0);
         } else {
-            for passed in self.newest + 1..=bin {
-                self.total -= std::mem::take(&mut self.sums[Self::slot(passed)]);
-            }
+            let newest = self.newest;
+            let sums = self.ring();
+            let passed: u64 = (newest + 1..=bin)
+                .map(|passed| std::mem::take(&mut sums[Self::slot(passed)]))
+                .sum();
+            self.total -= passed;
         }
         self.newest = bin;
     }
@@ -92,6 +100,15 @@ impl<const BINS: usize> Sliding<BINS> {
     /// The sum over the window.
     pub const fn sum(&self) -> u64 {
         self.total
+    }
+
+    fn ring(&mut self) -> &mut [u64; BINS] {
+        let (total, newest) = (self.total, self.newest);
+        self.sums.get_or_insert_with(|| {
+            let mut sums = Box::new([0; BINS]);
+            sums[Self::slot(newest)] = total;
+            sums
+        })
     }
 
     fn slot(bin: i64) -> usize {

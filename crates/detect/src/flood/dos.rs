@@ -134,17 +134,17 @@ impl Method for DenialOfService {
 
 /// Could any rule hold? Spares the facts for nearly every flow.
 fn worth(params: &Params, state: &State) -> bool {
-    let now = &state.now;
+    let (now, attack) = (&state.now, state.now.attack());
     now.packets_in >= params.packets_min && state.usual.len() >= params.intervals_min as usize
-        || now.burst.peak >= params.burst_flows_min
-        || now.half_open >= params.half_open_min
+        || attack.burst.peak >= params.burst_flows_min
+        || attack.half_open >= params.half_open_min
         || now.half_closed >= params.half_closed_min
-        || now.reflected.bytes >= params.reflected_bytes_min
+        || attack.reflected.bytes >= params.reflected_bytes_min
 }
 
 fn facts(params: &Params, state: &State) -> Facts {
     use Quantity::{Bytes, Count, Ratio};
-    let (now, usual) = (&state.now, &state.usual);
+    let (now, attack, usual) = (&state.now, state.now.attack(), &state.usual);
     let count = |value: u32| Count(u64::from(value));
     let share = |part: u32, whole: u32| Ratio(f64::from(part) / f64::from(whole.max(1)));
     let per = |amount: u64, things: u64| amount as f64 / things.max(1) as f64;
@@ -152,22 +152,22 @@ fn facts(params: &Params, state: &State) -> Facts {
         .input("packets", Count(now.packets_in))
         .input("ratio", Ratio(now.ratio().unwrap_or(0.0)))
         .input("intervals", Count(usual.len() as u64))
-        .input("attackers", Count(now.attackers.count()))
-        .input("burst_flows", count(now.burst.peak))
-        .input("unanswered", share(now.unanswered, now.flows))
-        .input("reflected", Bytes(now.reflected.bytes))
-        .input("reflectors", Count(now.reflectors.count()))
+        .input("attackers", Count(attack.attackers.count()))
+        .input("burst_flows", count(attack.burst.peak))
+        .input("unanswered", share(attack.unanswered, now.flows))
+        .input("reflected", Bytes(attack.reflected.bytes))
+        .input("reflectors", Count(attack.reflectors.count()))
         .input(
             "reflected_packet",
-            Bytes(per(now.reflected.bytes, now.reflected.packets) as u64),
+            Bytes(per(attack.reflected.bytes, attack.reflected.packets) as u64),
         )
-        .input("half_open", count(now.half_open))
-        .input("unfinished", share(now.half_open, now.tries))
+        .input("half_open", count(attack.half_open))
+        .input("unfinished", share(attack.half_open, now.tries))
         .input(
             "try_packets",
-            Ratio(per(now.half_open_packets, now.half_open.into())),
+            Ratio(per(attack.half_open_packets, attack.half_open.into())),
         )
-        .input("flood_ports", Count(now.half_open_ports.count()))
+        .input("flood_ports", Count(attack.half_open_ports.count()))
         .input("half_closed", count(now.half_closed))
         .input("half_closed_share", share(now.half_closed, now.completed))
         .baseline("ratio_mean", Ratio(usual.mean()))
@@ -196,15 +196,15 @@ fn facts(params: &Params, state: &State) -> Facts {
 }
 
 fn report(params: &Params, state: &State, submethod: &'static str, cell: &CellKey, out: &mut Findings<'_>) {
-    let now = &state.now;
-    let Some((first, last)) = now.span else { return };
+    let (now, attack) = (&state.now, state.now.attack());
+    let Some((first, last)) = attack.span else { return };
     let Some(verdict) = out.judge(submethod, facts(params, state)) else {
         return;
     };
     let (measure, current, compared) = match submethod {
         "SYNFlood" => (
             "half-open connections",
-            f64::from(now.half_open),
+            f64::from(attack.half_open),
             f64::from(now.tries),
         ),
         "FIN2WAIT" => (
@@ -218,29 +218,29 @@ fn report(params: &Params, state: &State, submethod: &'static str, cell: &CellKe
             state.usual.mean(),
         ),
     };
-    let ports: Vec<u64> = now
+    let ports: Vec<u64> = attack
         .ports
         .heaviest()
         .iter()
         .map(|(port, _)| u64::from(*port))
         .collect();
-    let proto = now.protos.heaviest().first().map(|(number, _)| *number);
-    let service = now
+    let proto = attack.protos.heaviest().first().map(|(number, _)| *number);
+    let service = attack
         .services
         .heaviest()
         .first()
         .map_or("unknown", |(port, _)| interval::service(*port));
-    let attackers = now.attackers_listed.iter().copied().map(Target::ip);
+    let attackers = attack.attackers_listed.iter().copied().map(Target::ip);
     verdict
-        .targets(attackers, now.attackers.count())
+        .targets(attackers, attack.attackers.count())
         .span(first, last)
         .detail(
             "Senders",
-            Quantity::Text(counted(now.attackers.count(), "sender", "senders").into()),
+            Quantity::Text(counted(attack.attackers.count(), "sender", "senders").into()),
         )
         .detail(
             "Ports",
-            Quantity::Text(counted(now.half_open_ports.count(), "port", "ports").into()),
+            Quantity::Text(counted(attack.half_open_ports.count(), "port", "ports").into()),
         )
         .detail("Signs", Quantity::Text(signs(params, state).into()))
         .detail("Measure", Quantity::Text(measure.into()))
@@ -250,7 +250,7 @@ fn report(params: &Params, state: &State, submethod: &'static str, cell: &CellKe
         .detail("Protocol", Quantity::Text(protocol_word(proto).into()))
         .detail("PortList", Quantity::Counts(ports))
         .detail("Service", Quantity::Text(service.into()))
-        .detail("TargetCount", Quantity::Count(now.attackers.count()))
+        .detail("TargetCount", Quantity::Count(attack.attackers.count()))
         .evidence(FlowFilter {
             responder: Some(cell.host),
             proto,
@@ -260,15 +260,15 @@ fn report(params: &Params, state: &State, submethod: &'static str, cell: &CellKe
 
 /// What besides the ratio speaks for a flood, in words; what does not reach its limit is left out.
 fn signs(params: &Params, state: &State) -> String {
-    let (now, usual) = (&state.now, &state.usual);
+    let (attack, usual) = (state.now.attack(), &state.usual);
     let mut text = String::new();
-    if now.burst.peak >= params.burst_flows_min {
-        let flows = Quantity::Count(now.burst.peak.into());
+    if attack.burst.peak >= params.burst_flows_min {
+        let flows = Quantity::Count(attack.burst.peak.into());
         text += &format!("; {flows} flows without an answer within 10 s");
     }
-    if now.reflected.bytes >= params.reflected_bytes_min {
-        let bytes = Quantity::Bytes(now.reflected.bytes);
-        let services = counted(now.reflectors.count(), "server", "servers");
+    if attack.reflected.bytes >= params.reflected_bytes_min {
+        let bytes = Quantity::Bytes(attack.reflected.bytes);
+        let services = counted(attack.reflectors.count(), "server", "servers");
         text += &format!("; {bytes} of answers nobody asked for, from {services}");
     }
     if usual.len() >= params.intervals_min as usize {

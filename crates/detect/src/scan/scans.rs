@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use weir_model::{Facts, FlowFilter, FlowRecord, MethodMeta, Quantity, Time, ethertype};
 
 use crate::{CellKey, Cells, Findings, Method, Window};
-use probes::Probes;
+use probes::{Answers, Probes};
 use shape::{Fate, Shape};
 
 /// Seconds between looks at the windows of all cells.
@@ -74,23 +74,32 @@ crate::params! {
 /// Counters of one source and shape.
 #[derive(Default)]
 pub struct State {
-    recent: Probes,
+    recent: Option<Box<Probes>>,
+    /// The last answers, for windows that begin.
+    answers: Answers,
     /// A rule holds for the recent window; it then lasts until the source falls silent.
     scanning: bool,
     /// TCP without flags was answered without flags: the exporter gives none.
     flagless: bool,
     /// Failures and answers of the day; SYN only.
-    day: Probes,
+    day: Option<Box<Probes>>,
     /// A fast scan was seen in this day, which then says nothing more of slow ones.
     day_taken: bool,
     /// Kinds of impossible flags seen, as bits.
     odd_kinds: u8,
     /// Connections opened and left, against those that were used; SYN only.
-    opened: Option<Box<Probes>>,
+    opened: Option<Box<Opened>>,
     /// The rule for these holds.
     opening: bool,
     /// Conversations of this source of which one half was not seen; halved at every tick.
     half_seen: u32,
+}
+
+/// Connections opened and left as failures, those that were used as answers.
+#[derive(Default)]
+struct Opened {
+    probes: Probes,
+    used: Answers,
 }
 
 /// See the file.
@@ -147,18 +156,31 @@ impl Method for Scans {
             _ => flow.key.responder_port,
         };
         let (host, span) = (flow.key.responder_ip, (flow.start, flow.end));
-        state.recent.add(host, port, fate, span);
+        let day = (shape == Shape::Syn).then_some(&mut state.day);
+        for window in [Some(&mut state.recent), day].into_iter().flatten() {
+            if fate == Fate::Failed {
+                let window = window.get_or_insert_default();
+                window.fail(host, port, span, &state.answers);
+            } else if let Some(window) = window {
+                window.answer(host, port);
+            }
+        }
+        if fate != Fate::Failed {
+            state.answers.add(host, port, flow.start);
+        }
         if shape == Shape::Syn {
-            state.day.add(host, port, fate, span);
             open(params, state, (host, port), fate, span);
         }
-        if fate == Fate::Failed && shape == Shape::Ack {
-            state.recent.add_source(flow.key.initiator_port);
+        let Some(recent) = state.recent.as_mut().filter(|_| fate == Fate::Failed) else {
+            return;
+        };
+        if shape == Shape::Ack {
+            recent.add_source(flow.key.initiator_port);
         }
         let blind = state.half_seen >= HALF_SEEN_MIN;
-        if fate == Fate::Failed && !blind && !state.scanning && worth(params, shape, state.recent.failed()) {
+        if !blind && !state.scanning && worth(params, shape, recent.failed()) {
             let rules = Self::META.submethod(shape.submethod());
-            let facts = facts(params, &state.recent, state.odd_kinds, None);
+            let facts = facts(params, recent, state.odd_kinds, None);
             state.scanning = rules.is_some_and(|meta| meta.holds(&facts).is_some());
             state.day_taken |= state.scanning;
         }
@@ -172,36 +194,43 @@ impl Method for Scans {
                 .span()
                 .is_some_and(|(_, last)| now.secs_since(last) > window_s.max(OVER_S))
         };
-        if over(&state.recent, window_s(params, shape)) {
-            state.recent = Probes::default();
+        if state
+            .recent
+            .as_ref()
+            .is_some_and(|recent| over(recent, window_s(params, shape)))
+        {
+            state.recent = None;
             (state.scanning, state.odd_kinds) = (false, 0);
         }
         if state
             .opened
             .as_ref()
-            .is_some_and(|opened| over(opened, window_s(params, shape)))
+            .is_some_and(|opened| over(&opened.probes, window_s(params, shape)))
         {
             (state.opened, state.opening) = (None, false);
         }
-        if over(&state.day, f64::from(params.slow_window_h) * 3600.0) {
-            state.day = Probes::default();
+        let day_s = f64::from(params.slow_window_h) * 3600.0;
+        if state.day.as_ref().is_some_and(|day| over(day, day_s)) {
+            state.day = None;
             state.day_taken = false;
         }
     }
 
     fn judge(params: &Params, state: &State, cell: &CellKey, out: &mut Findings<'_>) {
         let Some(shape) = shape_of(cell) else { return };
-        if state.scanning {
+        if let (true, Some(recent)) = (state.scanning, &state.recent) {
             let blind = shape == Shape::Null && (state.flagless || !out.is_on("TCPNull"));
             let submethod = if blind { "PortBased" } else { shape.submethod() };
-            let facts = facts(params, &state.recent, state.odd_kinds, None);
-            report(&state.recent, facts, (shape, submethod), cell, out);
+            let facts = facts(params, recent, state.odd_kinds, None);
+            report(recent, facts, (shape, submethod), cell, out);
         } else if let (true, Some(opened)) = (state.opening, &state.opened) {
-            let facts = facts(params, &Probes::default(), 0, Some(opened));
-            report(opened, facts, (shape, "TCPSYN"), cell, out);
-        } else if shape == Shape::Syn && !state.day_taken && worth(params, shape, state.day.failed()) {
-            let facts = facts(params, &state.day, 0, None);
-            report(&state.day, facts, (shape, "SlowScan"), cell, out);
+            let facts = facts(params, &Probes::default(), 0, Some(&opened.probes));
+            report(&opened.probes, facts, (shape, "TCPSYN"), cell, out);
+        } else if let (Shape::Syn, false, Some(day)) = (shape, state.day_taken, &state.day)
+            && worth(params, shape, day.failed())
+        {
+            let facts = facts(params, day, 0, None);
+            report(day, facts, (shape, "SlowScan"), cell, out);
         }
     }
 }
@@ -220,8 +249,9 @@ fn window_s(params: &Params, shape: Shape) -> f64 {
 
 /// Counts what was opened and left against what was used, in a window of its own.
 fn open(params: &Params, state: &mut State, (host, port): (IpAddr, u16), fate: Fate, span: (Time, Time)) {
-    let renew = |opened: &Probes| {
+    let renew = |opened: &Opened| {
         opened
+            .probes
             .span()
             .is_some_and(|(first, _)| span.0.secs_since(first) > f64::from(params.window_s))
     };
@@ -231,34 +261,37 @@ fn open(params: &Params, state: &mut State, (host, port): (IpAddr, u16), fate: F
     match (fate, &mut state.opened) {
         (Fate::Opened, opened) => {
             let opened = opened.get_or_insert_default();
-            opened.add(host, port, Fate::Failed, span);
-            state.opening |= opened.by_host.best().is_some_and(|focus| {
+            opened.probes.fail(host, port, span, &opened.used);
+            state.opening |= opened.probes.by_host.best().is_some_and(|focus| {
                 focus.failed.count() >= u64::from(params.opened_ports_min)
                     && focus.failed_share() >= params.failed_min
             });
         }
-        (Fate::Answered, Some(opened)) => opened.add(host, port, Fate::Answered, span),
+        (Fate::Answered, Some(opened)) => {
+            opened.used.add(host, port, span.0);
+            opened.probes.answer(host, port);
+        }
         _ => {}
     }
 }
 
 /// Begins new windows where the old ones are full; a window with a scan in it goes on until the source falls silent.
 fn renew(params: &Params, state: &mut State, shape: Shape, start: Time) {
-    if let Some((first, last)) = state.recent.span() {
+    if let Some((first, last)) = state.recent.as_ref().and_then(|recent| recent.span()) {
         let over = if state.scanning {
             start.secs_since(last) > window_s(params, shape).max(OVER_S)
         } else {
             start.secs_since(first) > window_s(params, shape)
         };
         if over {
-            state.recent = Probes::default();
+            state.recent = None;
             (state.scanning, state.odd_kinds) = (false, 0);
         }
     }
-    if let Some((first, _)) = state.day.span()
+    if let Some((first, _)) = state.day.as_ref().and_then(|day| day.span())
         && start.secs_since(first) > f64::from(params.slow_window_h) * 3600.0
     {
-        state.day = Probes::default();
+        state.day = None;
         state.day_taken = false;
     }
 }

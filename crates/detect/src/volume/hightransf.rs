@@ -30,6 +30,8 @@ const BINS: usize = 24;
 const DAY: i64 = BINS as i64 * BIN_S * NANOS_PER_S;
 /// Silence after which a host is forgotten: nothing of its day is left then.
 const IDLE_S: u32 = 86_400;
+/// Part of the limit after which peers are remembered; before it there is nothing to tell.
+const FOLLOWED_PART: u64 = 100;
 /// Peers remembered per host, the busiest (any peer above 1/16 of the host's traffic is among them).
 const PEERS_MAX: usize = 16;
 
@@ -101,7 +103,7 @@ impl Method for HighTransfers {
         }
     }
 
-    fn on_flow(_: &Params, state: &mut State, cell: &CellKey, flow: &FlowRecord) {
+    fn on_flow(params: &Params, state: &mut State, cell: &CellKey, flow: &FlowRecord) {
         let bytes = flow.forward.bytes + flow.reverse_or_zero().bytes;
         let peer = if cell.host == flow.key.initiator_ip {
             flow.key.responder_ip
@@ -118,7 +120,9 @@ impl Method for HighTransfers {
             state.faded = flow.end;
         }
         state.moved.add(flow.end, BIN_S, bytes);
-        state.peers.add(peer, bytes);
+        if state.moved.sum() >= params.transfer_mib * MIB / FOLLOWED_PART {
+            state.peers.add(peer, bytes);
+        }
         state.first = state.first.min(flow.start);
         state.last = state.last.max(flow.end);
     }

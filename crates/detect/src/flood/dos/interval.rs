@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use weir_model::tcp_flags::{ACK, FIN, RST, SYN};
@@ -68,13 +69,23 @@ impl Burst {
     }
 }
 
-/// Counters of one victim in one interval.
+/// Counters of one victim in one interval. Most hosts are never attacked, so what tells of attackers stands apart.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Interval {
-    pub(super) span: Option<(Time, Time)>,
     pub(super) packets_in: u64,
     packets_out: u64,
     pub(super) flows: u32,
+    /// TCP: tries, completed ones, and those only the victim closed.
+    pub(super) tries: u32,
+    pub(super) completed: u32,
+    pub(super) half_closed: u32,
+    attack: Option<Box<Attack>>,
+}
+
+/// What looked like an attack in an interval.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Attack {
+    pub(super) span: Option<(Time, Time)>,
     pub(super) unanswered: u32,
     pub(super) burst: Burst,
     pub(super) attackers: Distinct,
@@ -82,18 +93,18 @@ pub(super) struct Interval {
     /// Unasked answers of amplifying services.
     pub(super) reflected: Counters,
     pub(super) reflectors: Distinct,
-    /// TCP: tries, those never completed with their packets and ports, completed ones, those only the victim closed.
-    pub(super) tries: u32,
+    /// TCP tries never completed, with their packets and ports.
     pub(super) half_open: u32,
     pub(super) half_open_packets: u64,
     pub(super) half_open_ports: Distinct,
-    pub(super) completed: u32,
-    pub(super) half_closed: u32,
     /// The victim's ports, protocols, and the senders' service ports, by flows that count as attack.
     pub(super) ports: Top<u16, 8>,
     pub(super) protos: Top<u8, 4>,
     pub(super) services: Top<u16, 4>,
 }
+
+/// An interval without anything of the kind.
+static QUIET: LazyLock<Attack> = LazyLock::new(Attack::default);
 
 impl Interval {
     /// Received per sent packets; `None` while nothing was received.
@@ -113,7 +124,7 @@ impl Interval {
         self.packets_in += received;
         self.packets_out += sent;
         if received >= LOPSIDED * (sent + 1) {
-            self.attacker(sender, flow);
+            self.attack_mut().attacker(sender, flow);
         }
     }
 
@@ -121,30 +132,20 @@ impl Interval {
     pub(super) fn count_flow(&mut self, flow: &FlowRecord) {
         self.flows += 1;
         if let Some(one_way) = OneWay::of(flow) {
-            self.unanswered += 1;
-            self.burst.add(flow.flow_start);
-            self.attacker(one_way.speaker, flow);
-            self.ports.add(one_way.silent_port, 1);
-            self.protos.add(flow.key.proto, 1);
-            if flow.key.proto == proto::UDP {
-                self.count_reflected(&one_way);
-            }
+            self.attack_mut().unanswered(&one_way, flow);
         }
         if flow.key.proto == proto::TCP {
             self.count_tcp(flow);
         }
     }
 
-    /// Ports of 0 are later fragments, which carry no ports: amplified answers are mostly fragments.
-    fn count_reflected(&mut self, one_way: &OneWay) {
-        let port = one_way.speaker_port;
-        if port == 0 || AMPLIFIERS.iter().any(|(known, _)| *known == port) {
-            self.reflected.add(one_way.sent);
-            self.reflectors.add(one_way.speaker);
-            if port != 0 {
-                self.services.add(port, one_way.sent.packets);
-            }
-        }
+    /// What looked like an attack.
+    pub(super) fn attack(&self) -> &Attack {
+        self.attack.as_deref().unwrap_or(&QUIET)
+    }
+
+    fn attack_mut(&mut self) -> &mut Attack {
+        self.attack.get_or_insert_default()
     }
 
     fn count_tcp(&mut self, flow: &FlowRecord) {
@@ -159,14 +160,43 @@ impl Interval {
                 u32::from(reverse & FIN != 0 && forward & (FIN | RST) == 0 && reverse & RST == 0);
         } else if reverse & RST == 0 {
             // A refusal costs the victim nothing; only what it must remember counts.
-            self.half_open += 1;
-            self.half_open_packets += flow.forward_total.packets;
-            self.half_open_ports.add(flow.key.responder_port);
-            self.attacker(flow.key.initiator_ip, flow);
-            if reverse != 0 {
-                self.ports.add(flow.key.responder_port, 1);
-                self.protos.add(proto::TCP, 1);
+            self.attack_mut().half_open(flow);
+        }
+    }
+}
+
+impl Attack {
+    fn unanswered(&mut self, one_way: &OneWay, flow: &FlowRecord) {
+        self.unanswered += 1;
+        self.burst.add(flow.flow_start);
+        self.attacker(one_way.speaker, flow);
+        self.ports.add(one_way.silent_port, 1);
+        self.protos.add(flow.key.proto, 1);
+        if flow.key.proto == proto::UDP {
+            self.reflected(one_way);
+        }
+    }
+
+    /// Ports of 0 are later fragments, which carry no ports: amplified answers are mostly fragments.
+    fn reflected(&mut self, one_way: &OneWay) {
+        let port = one_way.speaker_port;
+        if port == 0 || AMPLIFIERS.iter().any(|(known, _)| *known == port) {
+            self.reflected.add(one_way.sent);
+            self.reflectors.add(one_way.speaker);
+            if port != 0 {
+                self.services.add(port, one_way.sent.packets);
             }
+        }
+    }
+
+    fn half_open(&mut self, flow: &FlowRecord) {
+        self.half_open += 1;
+        self.half_open_packets += flow.forward_total.packets;
+        self.half_open_ports.add(flow.key.responder_port);
+        self.attacker(flow.key.initiator_ip, flow);
+        if flow.reverse_flags != 0 {
+            self.ports.add(flow.key.responder_port, 1);
+            self.protos.add(proto::TCP, 1);
         }
     }
 

@@ -1,12 +1,12 @@
 //! What is counted of one source's probes: distinct hosts, ports and pairs that failed, and the port and the host that
 //! failed most, each with its own share of failures, so that a scanner which also browses is still seen.
 
+use std::collections::VecDeque;
 use std::hash::Hash;
 use std::net::IpAddr;
 
 use weir_model::{Target, Time};
 
-use super::shape::Fate;
 use crate::baseline::Distinct;
 
 /// Ports and hosts followed one by one; the one with the fewest failures gives way to a new one.
@@ -120,6 +120,36 @@ impl<K: PartialEq + Copy> FocusList<K> {
     }
 }
 
+/// The last answers to a source, oldest first: windows begin with a failure, and ask what was answered before it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answers {
+    list: VecDeque<(IpAddr, u16, Time)>,
+}
+
+impl Answers {
+    /// Remembers an answer; the oldest makes room.
+    pub(super) fn add(&mut self, host: IpAddr, port: u16, at: Time) {
+        let mut newest_first = self.list.iter_mut().rev();
+        if let Some((.., last)) = newest_first.find(|(ip, known, _)| (*known, *ip) == (port, host)) {
+            *last = at;
+            return;
+        }
+        if self.list.len() >= ANSWERS_MAX {
+            self.list.pop_front();
+        }
+        self.list.push_back((host, port, at));
+    }
+
+    /// Pairs that answered within the time remembered before `start`.
+    fn before(&self, start: Time) -> impl Iterator<Item = (IpAddr, u16)> {
+        let recent = self
+            .list
+            .iter()
+            .filter(move |(.., at)| start.secs_since(*at) <= ANSWER_S);
+        recent.map(|&(host, port, _)| (host, port))
+    }
+}
+
 /// Probes of one shape by one source within a window.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probes {
@@ -130,8 +160,6 @@ pub(super) struct Probes {
     ports: Distinct<EXACT_MAX>,
     /// Ports the failed probes came from.
     source_ports: Distinct,
-    /// The last answers, oldest first.
-    answers: Vec<(IpAddr, u16, Time)>,
     /// Address tried last, and how many new ones came near the one before.
     last_host: u32,
     in_order: u32,
@@ -142,21 +170,21 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    /// Counts a probe.
-    pub(super) fn add(&mut self, host: IpAddr, port: u16, fate: Fate, (start, end): (Time, Time)) {
-        if fate != Fate::Failed {
-            self.remember(host, port, start);
-            if self.span.is_some() {
-                self.answered.add((host, port));
-                self.by_port.answer(port, host);
-                self.by_host.answer(host, port);
-            }
-            return;
+    /// Counts an answer. It says nothing of a scan before something has failed.
+    pub(super) fn answer(&mut self, host: IpAddr, port: u16) {
+        if self.span.is_some() {
+            self.answered.add((host, port));
+            self.by_port.answer(port, host);
+            self.by_host.answer(host, port);
         }
-        let recent = |at: Time| start.secs_since(at) <= ANSWER_S;
+    }
+
+    /// Counts a failure; `answers` are the source's last ones, of which the first failure of all, of a port and of a host
+    /// take what concerns them.
+    pub(super) fn fail(&mut self, host: IpAddr, port: u16, (start, end): (Time, Time), answers: &Answers) {
         if self.span.is_none() {
-            for &(host, port, _) in self.answers.iter().filter(|(.., at)| recent(*at)) {
-                self.answered.add((host, port));
+            for pair in answers.before(start) {
+                self.answered.add(pair);
             }
         }
         let (first, last) = self.span.unwrap_or((start, end));
@@ -172,40 +200,18 @@ impl Probes {
             self.ports_listed.push(port);
         }
         if self.by_port.fail(port, host, start, end) {
-            let earlier = self
-                .answers
-                .iter()
-                .filter(|(_, known, at)| *known == port && recent(*at));
-            earlier.for_each(|(host, ..)| self.by_port.answer(port, host));
+            let earlier = answers.before(start).filter(|(_, known)| *known == port);
+            earlier.for_each(|(host, _)| self.by_port.answer(port, host));
         }
         if self.by_host.fail(host, port, start, end) {
-            let earlier = self
-                .answers
-                .iter()
-                .filter(|(known, _, at)| *known == host && recent(*at));
-            earlier.for_each(|(_, port, _)| self.by_host.answer(host, port));
+            let earlier = answers.before(start).filter(|(known, _)| *known == host);
+            earlier.for_each(|(_, port)| self.by_host.answer(host, port));
         }
     }
 
     /// Notes the port a failed probe came from.
     pub(super) fn add_source(&mut self, port: u16) {
         self.source_ports.add(port);
-    }
-
-    fn remember(&mut self, host: IpAddr, port: u16, at: Time) {
-        let known = self
-            .answers
-            .iter_mut()
-            .rev()
-            .find(|(ip, known, _)| (*ip, *known) == (host, port));
-        if let Some((.., last)) = known {
-            *last = at;
-            return;
-        }
-        if self.answers.len() >= ANSWERS_MAX {
-            self.answers.remove(0);
-        }
-        self.answers.push((host, port, at));
     }
 
     fn follow(&mut self, host: IpAddr) {
