@@ -98,23 +98,41 @@ pub(crate) const PARTITIONS: usize = 1 << 4;
 /// The cells one record counts in; at most [`Cells::MAX`].
 #[derive(Debug, Default)]
 pub struct Cells {
-    keys: [Option<CellKey>; Cells::MAX],
+    keys: [Option<(CellKey, Opens)>; Cells::MAX],
+}
+
+/// What a record does where its cell is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opens {
+    /// It makes the cell.
+    Cell,
+    /// It is passed over.
+    Nothing,
 }
 
 impl Cells {
     /// Cells per record and method.
     pub const MAX: usize = 3;
 
-    /// Adds a cell; a fourth is a bug in the method.
+    /// Adds a cell, which is made when it is missing; a fourth is a bug in the method.
     pub fn add(&mut self, key: CellKey) {
+        self.put(key, Opens::Cell);
+    }
+
+    /// Adds a cell if there is one already: for records too small to begin with.
+    pub fn add_known(&mut self, key: CellKey) {
+        self.put(key, Opens::Nothing);
+    }
+
+    fn put(&mut self, key: CellKey, opens: Opens) {
         let free = self.keys.iter_mut().find(|slot| slot.is_none());
         debug_assert!(free.is_some(), "more than {} cells for one record", Self::MAX);
         if let Some(slot) = free {
-            *slot = Some(key);
+            *slot = Some((key, opens));
         }
     }
 
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = CellKey> + use<> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (CellKey, Opens)> + use<> {
         std::mem::take(&mut self.keys).into_iter().flatten()
     }
 }

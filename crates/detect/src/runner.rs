@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use weir_model::{Batch, Finding, Item, MethodMeta, NANOS_PER_S, Need, Time};
 
-use crate::cell::{PARTITIONS, Record};
+use crate::cell::{Opens, PARTITIONS, Record};
 use crate::learned::{self, Header};
 use crate::registry::Make;
 use crate::table::{Cell, CellTable, Gone};
@@ -195,6 +195,23 @@ impl<M: Method> Typed<M> {
             .collect()
     }
 
+    /// Folds the record into those of its cells that this shard owns.
+    fn fold_all(
+        &mut self,
+        seq: u64,
+        record: Record<'_>,
+        cells: &mut Cells,
+        owned: &[bool; PARTITIONS],
+        out: &mut Vec<Emission>,
+    ) {
+        for (key, opens) in cells.drain() {
+            let partition = key.partition();
+            if owned[partition] && (opens == Opens::Cell || self.tables[partition].knows(&key)) {
+                self.fold(seq, record, key, out);
+            }
+        }
+    }
+
     fn fold(&mut self, seq: u64, record: Record<'_>, key: CellKey, out: &mut Vec<Emission>) {
         let partition = key.partition();
         let Self {
@@ -328,9 +345,7 @@ impl<M: Method> Run for Typed<M> {
                     };
                     if wanted {
                         M::cells_of_flow(&self.params, flow, &mut cells);
-                        for key in cells.drain().filter(|key| owned[key.partition()]) {
-                            self.fold(flow.seq, Record::Flow(flow), key, out);
-                        }
+                        self.fold_all(flow.seq, Record::Flow(flow), &mut cells, owned, out);
                     }
                 }
                 Item::Transaction(transaction) => {
@@ -339,9 +354,8 @@ impl<M: Method> Run for Typed<M> {
                         .contains(&(transaction.protocol, transaction.kind))
                     {
                         M::cells_of_transaction(&self.params, transaction, &mut cells);
-                        for key in cells.drain().filter(|key| owned[key.partition()]) {
-                            self.fold(transaction.seq, Record::Transaction(transaction), key, out);
-                        }
+                        let record = Record::Transaction(transaction);
+                        self.fold_all(transaction.seq, record, &mut cells, owned, out);
                     }
                 }
                 Item::Tick(tick) => self.tick(tick.seq, tick.time, tick.end, owned, out),

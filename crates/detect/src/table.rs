@@ -77,6 +77,14 @@ impl<S: Default> CellTable<S> {
         self.index.len()
     }
 
+    /// Is there a cell of this key?
+    pub(crate) fn knows(&self, key: &CellKey) -> bool {
+        let at = self
+            .index
+            .find(self.hasher.hash_one(key), |&at| self.slots[at as usize].is(key));
+        at.is_some()
+    }
+
     /// The place of `key`'s cell, made when missing, and the cell that had to go for it: its broken predecessor (`breaks` says
     /// so of its state), or the longest silent one of a full table.
     pub(crate) fn touch(

@@ -179,14 +179,14 @@ fn set_option(kind: u8, value: &[u8], transaction: &mut Transaction) {
             transaction.set_number(&fields::LEASE_S, seconds);
         }
     } else if kind == option::PARAMETERS {
-        let mut list = String::new();
+        let mut list = text::Ascii::with_capacity(4 * PARAMETERS_MAX);
         for (index, &parameter) in value.iter().take(PARAMETERS_MAX).enumerate() {
             if index > 0 {
-                list.push(',');
+                list.push(b',');
             }
-            text::push_decimal(parameter.into(), &mut list);
+            list.push_decimal(parameter.into());
         }
-        transaction.set_text(&fields::PARAMETERS, list);
+        transaction.set_text(&fields::PARAMETERS, list.text());
     } else if kind == option::DNS {
         let servers = value.as_chunks::<4>().0.iter().take(SERVERS_MAX);
         let servers = servers.map(|&octets| Ipv4Addr::from(octets).to_string().into());

@@ -15,33 +15,75 @@ pub fn bounded(bytes: &[u8]) -> Box<str> {
 }
 
 /// The bytes in lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    push_hex(bytes, &mut text);
-    text
+pub fn hex(bytes: &[u8]) -> Box<str> {
+    let mut digits = Ascii::with_capacity(2 * bytes.len());
+    digits.push_hex(bytes);
+    digits.text()
 }
 
-/// Appends the bytes in lower-case hexadecimal digits.
-pub fn push_hex(bytes: &[u8], text: &mut String) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 0xf] {
-            text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
-        }
-    }
-}
+/// ASCII text that grows by numbers: fingerprints are long lists of them, and formatting machinery would cost more than
+/// all the rest of a handshake.
+pub struct Ascii(Vec<u8>);
 
-/// Appends a decimal number, without the cost of formatting machinery: fingerprints are long lists of them.
-pub fn push_decimal(mut number: u16, text: &mut String) {
-    let (mut digits, mut start) = ([0; 5], 5);
-    loop {
-        start -= 1;
-        digits[start] = b"0123456789"[usize::from(number % 10)];
-        number /= 10;
-        if number == 0 {
-            break;
+impl Ascii {
+    /// An empty text with room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    /// The bytes so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Appends a character; what is not ASCII becomes a question mark.
+    pub fn push(&mut self, byte: u8) {
+        self.0.push(if byte.is_ascii() { byte } else { b'?' });
+    }
+
+    /// Appends ASCII text.
+    pub fn push_text(&mut self, text: &str) {
+        text.bytes().for_each(|byte| self.push(byte));
+    }
+
+    /// Appends what another text has from this byte on.
+    pub fn push_from(&mut self, other: &Self, start: usize) {
+        self.0.extend_from_slice(other.0.get(start..).unwrap_or_default());
+    }
+
+    /// Appends bytes as lower-case hexadecimal digits.
+    pub fn push_hex(&mut self, bytes: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for byte in bytes {
+            let pair = [byte >> 4, byte & 0xf].map(|nibble| DIGITS[usize::from(nibble)]);
+            self.0.extend_from_slice(&pair);
         }
     }
-    text.extend(digits[start..].iter().copied().map(char::from));
+
+    /// Appends a decimal number.
+    pub fn push_decimal(&mut self, number: u16) {
+        let count = match number {
+            0..10 => 1,
+            10..100 => 2,
+            100..1000 => 3,
+            1000..10_000 => 4,
+            _ => 5,
+        };
+        let (mut digits, mut rest) = ([0; 5], number);
+        for digit in digits[..count].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        // All five at once, then cut: cheaper than a copy of unknown length.
+        let end = self.0.len() + count;
+        self.0.extend_from_slice(&digits);
+        self.0.truncate(end);
+    }
+
+    /// The text, in as many bytes as it has.
+    pub fn text(&self) -> Box<str> {
+        String::from_utf8_lossy(&self.0).into()
+    }
 }
 
 /// Decodes base64 (RFC 4648, either alphabet) up to the first byte that is none of it; an incomplete byte at the end
@@ -81,12 +123,15 @@ mod tests {
 
     #[test]
     fn digits() {
-        assert_eq!(hex(&[0x0a, 0xff]), "0aff");
-        for number in [0, 7, 10, 100, 1_009, 65_535] {
-            let mut text = String::new();
-            push_decimal(number, &mut text);
-            assert_eq!(text, number.to_string());
+        assert_eq!(&*hex(&[0x0a, 0xff]), "0aff");
+        for number in [0, 7, 10, 99, 100, 999, 1_000, 1_009, 9_999, 10_000, 65_535] {
+            let mut text = Ascii::with_capacity(0);
+            text.push_decimal(number);
+            assert_eq!(*text.text(), number.to_string());
         }
+        let mut text = Ascii::with_capacity(0);
+        text.push_text("aé");
+        assert_eq!(&*text.text(), "a??");
     }
 
     #[test]

@@ -226,6 +226,9 @@ pub enum Value {
     Texts(Vec<Box<str>>),
 }
 
+/// Fields room is made for at once; a TLS handshake has 14.
+const FIELDS_USUAL: usize = 16;
+
 /// One application exchange.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transaction {
@@ -259,13 +262,14 @@ impl Transaction {
             protocol,
             kind,
             outcome: Outcome::Unknown,
-            fields: Vec::new(),
+            fields: Vec::with_capacity(FIELDS_USUAL),
             initiator_inside: false,
             responder_inside: false,
         }
     }
 
-    /// Sets a field; the value's type must be the field's.
+    /// Sets a field, which is one row of a dissector's table (told apart by where it lies); the value's type must be the
+    /// field's.
     pub fn set(&mut self, field: &'static Field, value: Value) {
         debug_assert!(
             matches!(
@@ -280,7 +284,11 @@ impl Transaction {
             "{} given a value of another type",
             field.name
         );
-        match self.fields.iter_mut().find(|(known, _)| known.name == field.name) {
+        match self
+            .fields
+            .iter_mut()
+            .find(|(known, _)| std::ptr::eq(*known, field))
+        {
             Some((_, slot)) => *slot = value,
             None => self.fields.push((field, value)),
         }

@@ -1,7 +1,7 @@
 //! What a run did, in numbers: packets, flows, hosts, span, losses, blind spots.
 //! Whoever reads "no events" must be able to see here what was not looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use weir_detect::Instance;
@@ -19,7 +19,7 @@ const HOSTS_MAX: usize = 262_144;
 /// Counts over everything the output thread sees.
 #[derive(Default)]
 pub struct Census {
-    hosts: std::collections::HashSet<IpAddr>,
+    hosts: HashSet<IpAddr, ahash::RandomState>,
     flows: u64,
     transactions: u64,
     first: Option<Time>,

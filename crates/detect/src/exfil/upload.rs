@@ -35,6 +35,8 @@ const BINS: usize = 12;
 const DAY: i64 = BINS as i64 * BIN_S * NANOS_PER_S;
 /// Silence after which a pair is forgotten: nothing of its day is left then.
 const IDLE_S: u32 = 86_400;
+/// Sent in one record before a pair is followed: most pairs only ever exchange a request, and need no state.
+const OPENING_BYTES: u64 = 4096;
 /// Ports remembered per pair.
 const PORTS_MAX: usize = 8;
 /// What outside clients draw from inside servers.
@@ -96,7 +98,8 @@ impl Method for Upload {
             basis: "Bytes each way are added up per pair over a day, from running and ended flows that the inside host \
                     opened. Either the amount alone is large, or a smaller amount goes out while little comes back.",
             bias: "Silent in doubt: conversations opened from outside (our own servers) count only with `served`, and \
-                   no ratio is told where only one direction was exported. Multicast is left out. Inside means the \
+                   no ratio is told where only one direction was exported. A pair is followed from the first \
+                   record on that sends 4 KiB. Multicast is left out. Inside means the \
                    configured or guessed networks: when those are wrong, so is this.",
             false_positives: "Backups and file synchronisation to the cloud, video calls, mail relays, release uploads.",
             response: "Find who and what: the names asked for before, the protocol, the hour. Add planned receivers to \
@@ -131,8 +134,10 @@ impl Method for Upload {
             && !cell
                 .peer
                 .is_some_and(|peer| within(&params.exclude_servers, peer));
-        if counts {
+        if counts && sent.bytes >= OPENING_BYTES {
             cells.add(cell);
+        } else if counts {
+            cells.add_known(cell);
         }
     }
 

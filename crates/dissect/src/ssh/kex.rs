@@ -66,11 +66,11 @@ impl Offer {
     }
 
     /// HASSH and the text it is made of.
-    pub(super) fn hassh(&self, as_client: bool) -> (String, String) {
+    pub(super) fn hassh(&self, as_client: bool) -> (Box<str>, Box<str>) {
         let algorithms = self.algorithms(as_client);
         let hash = text::hex(&Md5::digest(&algorithms));
         let shown = &algorithms[..algorithms.len().min(ALGORITHMS_SHOWN_MAX)];
-        (hash, String::from_utf8_lossy(shown).into_owned())
+        (hash, String::from_utf8_lossy(shown).into())
     }
 }
 

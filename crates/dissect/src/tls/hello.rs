@@ -29,8 +29,40 @@ pub(crate) struct ClientHello<'a> {
     pub(crate) session_id: &'a [u8],
     pub(crate) ciphers: &'a [u8],
     pub(crate) extensions: Extensions<'a>,
+    pub(crate) offers: Offers<'a>,
     /// Read to its end; a fingerprint of less would be wrong.
     pub(crate) whole: bool,
+}
+
+/// Data of those extensions of a client that are looked into, each the first of its number.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Offers<'a> {
+    pub(crate) server_name: Option<&'a [u8]>,
+    pub(crate) groups: Option<&'a [u8]>,
+    pub(crate) point_formats: Option<&'a [u8]>,
+    signature_algorithms: Option<&'a [u8]>,
+    alpn: Option<&'a [u8]>,
+    versions: Option<&'a [u8]>,
+}
+
+impl<'a> Offers<'a> {
+    /// Looks for all of them in one pass.
+    fn of(extensions: Extensions<'a>) -> Self {
+        let mut offers = Self::default();
+        for (kind, data) in extensions.iter() {
+            let slot = match kind {
+                extension::SERVER_NAME => &mut offers.server_name,
+                extension::GROUPS => &mut offers.groups,
+                extension::POINT_FORMATS => &mut offers.point_formats,
+                extension::SIGNATURE_ALGORITHMS => &mut offers.signature_algorithms,
+                extension::ALPN => &mut offers.alpn,
+                extension::SUPPORTED_VERSIONS => &mut offers.versions,
+                _ => continue,
+            };
+            slot.get_or_insert(data);
+        }
+        offers
+    }
 }
 
 impl<'a> ClientHello<'a> {
@@ -48,14 +80,17 @@ impl<'a> ClientHello<'a> {
             session_id,
             ciphers,
             extensions,
+            offers: Offers::of(extensions),
             whole,
         })
     }
 
     /// Highest version offered, GREASE aside.
     pub(crate) fn version_max(&self) -> u16 {
-        let offered = self.extensions.find(extension::SUPPORTED_VERSIONS);
-        let listed = offered.and_then(|bytes| list8(&mut Cursor::new(bytes)));
+        let listed = self
+            .offers
+            .versions
+            .and_then(|bytes| list8(&mut Cursor::new(bytes)));
         listed
             .and_then(|list| u16s(list).filter(|&version| !is_grease(version)).max())
             .unwrap_or(self.version)
@@ -63,7 +98,7 @@ impl<'a> ClientHello<'a> {
 
     /// Host name asked for (RFC 6066 3).
     pub(crate) fn server_name(&self) -> Option<&'a [u8]> {
-        let mut cursor = Cursor::new(self.extensions.find(extension::SERVER_NAME)?);
+        let mut cursor = Cursor::new(self.offers.server_name?);
         cursor.skip(2)?;
         let kind = cursor.u8()?;
         list16(&mut cursor).filter(|name| kind == 0 && !name.is_empty())
@@ -71,11 +106,16 @@ impl<'a> ClientHello<'a> {
 
     /// Signature algorithms in the order sent.
     pub(crate) fn signature_algorithms(&self) -> impl Iterator<Item = u16> + 'a {
-        let list = self.extensions.find(extension::SIGNATURE_ALGORITHMS);
+        let list = self.offers.signature_algorithms;
         u16s(
             list.and_then(|bytes| list16(&mut Cursor::new(bytes)))
                 .unwrap_or_default(),
         )
+    }
+
+    /// Application protocols offered (RFC 7301).
+    pub(crate) fn alpn(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        protocols(self.offers.alpn)
     }
 }
 
@@ -107,6 +147,11 @@ impl<'a> ServerHello<'a> {
             extensions: Extensions::read(cursor).0,
             is_retry: random == RETRY_RANDOM,
         })
+    }
+
+    /// Application protocol chosen (RFC 7301).
+    pub(crate) fn alpn(&self) -> Option<&'a [u8]> {
+        protocols(self.extensions.find(extension::ALPN)).next()
     }
 
     /// Version chosen.
@@ -159,16 +204,13 @@ impl<'a> Extensions<'a> {
             .find(|&(kind, _)| kind == wanted)
             .map(|(_, data)| data)
     }
+}
 
-    /// Application protocols listed (RFC 7301).
-    pub(crate) fn alpn(self) -> impl Iterator<Item = &'a [u8]> {
-        let list = self.find(extension::ALPN);
-        let mut cursor = Cursor::new(
-            list.and_then(|bytes| list16(&mut Cursor::new(bytes)))
-                .unwrap_or_default(),
-        );
-        std::iter::from_fn(move || list8(&mut cursor))
-    }
+/// Application protocols an extension lists.
+fn protocols(extension: Option<&[u8]>) -> impl Iterator<Item = &[u8]> {
+    let list = extension.and_then(|bytes| list16(&mut Cursor::new(bytes)));
+    let mut cursor = Cursor::new(list.unwrap_or_default());
+    std::iter::from_fn(move || list8(&mut cursor))
 }
 
 /// Reserved values that clients sprinkle in at random (RFC 8701): 0x0a0a, 0x1a1a .. 0xfafa.

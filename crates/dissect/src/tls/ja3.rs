@@ -4,23 +4,28 @@
 use md5::{Digest, Md5};
 use weir_wire::Cursor;
 
-use super::hello::{ClientHello, ServerHello, extension, is_grease, list8, list16, u16s};
-use crate::text;
+use super::hello::{ClientHello, ServerHello, is_grease, list8, list16, u16s};
+use crate::text::{self, Ascii};
 
 /// A fingerprint and the text it is the hash of.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
-    pub(crate) hash: String,
-    pub(crate) raw: String,
+    pub(crate) hash: Box<str>,
+    pub(crate) raw: Box<str>,
 }
 
 /// JA3: `version,ciphers,extensions,groups,point formats`, decimal numbers joined by `-`.
 pub(crate) fn client(hello: &ClientHello<'_>) -> Fingerprint {
-    let mut raw = String::with_capacity(256);
-    let find = |kind| hello.extensions.find(kind);
-    let groups = find(extension::GROUPS).and_then(|bytes| list16(&mut Cursor::new(bytes)));
-    let formats = find(extension::POINT_FORMATS).and_then(|bytes| list8(&mut Cursor::new(bytes)));
-    text::push_decimal(hello.version, &mut raw);
+    let groups = hello
+        .offers
+        .groups
+        .and_then(|bytes| list16(&mut Cursor::new(bytes)));
+    let formats = hello
+        .offers
+        .point_formats
+        .and_then(|bytes| list8(&mut Cursor::new(bytes)));
+    let mut raw = Ascii::with_capacity(512);
+    raw.push_decimal(hello.version);
     push_list(u16s(hello.ciphers), &mut raw);
     push_list(hello.extensions.kinds(), &mut raw);
     push_list(u16s(groups.unwrap_or_default()), &mut raw);
@@ -28,34 +33,34 @@ pub(crate) fn client(hello: &ClientHello<'_>) -> Fingerprint {
         formats.unwrap_or_default().iter().map(|&format| format.into()),
         &mut raw,
     );
-    hashed(raw)
+    hashed(&raw)
 }
 
 /// JA3S: `version,cipher,extensions`.
 pub(crate) fn server(hello: &ServerHello<'_>) -> Fingerprint {
-    let mut raw = String::with_capacity(32);
-    text::push_decimal(hello.legacy_version, &mut raw);
+    let mut raw = Ascii::with_capacity(64);
+    raw.push_decimal(hello.legacy_version);
     push_list(std::iter::once(hello.cipher), &mut raw);
     push_list(hello.extensions.kinds(), &mut raw);
-    hashed(raw)
+    hashed(&raw)
 }
 
-fn push_list(numbers: impl Iterator<Item = u16>, raw: &mut String) {
-    let mut separator = ',';
+fn push_list(numbers: impl Iterator<Item = u16>, raw: &mut Ascii) {
+    let mut separator = b',';
     let mut any = false;
     for number in numbers.filter(|&number| !is_grease(number)) {
         raw.push(separator);
-        text::push_decimal(number, raw);
-        (separator, any) = ('-', true);
+        raw.push_decimal(number);
+        (separator, any) = (b'-', true);
     }
     if !any {
-        raw.push(',');
+        raw.push(b',');
     }
 }
 
-fn hashed(raw: String) -> Fingerprint {
+fn hashed(raw: &Ascii) -> Fingerprint {
     Fingerprint {
         hash: text::hex(&Md5::digest(raw.as_bytes())),
-        raw,
+        raw: raw.text(),
     }
 }

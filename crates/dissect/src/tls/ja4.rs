@@ -1,13 +1,11 @@
 //! JA4, the fingerprint of a TLS client that survives shuffled extensions (FoxIO, BSD licence; TCP only here).
 //! The other fingerprints of that family are licensed differently and are left out on purpose.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 use super::hello::{ClientHello, extension, is_grease, u16s};
 use super::ja3::Fingerprint;
-use crate::text;
+use crate::text::Ascii;
 
 /// Hash of an empty list.
 const NOTHING: &str = "000000000000";
@@ -25,65 +23,67 @@ pub(crate) fn client(hello: &ClientHello<'_>) -> Fingerprint {
         .kinds()
         .filter(|&kind| !is_grease(kind))
         .collect();
-    let mut raw = head(hello, ciphers.len(), extensions.len());
-    let mut hash = raw.clone();
+    let mut raw = Ascii::with_capacity(512);
+    push_head(hello, ciphers.len(), extensions.len(), &mut raw);
+    let mut hash = Ascii::with_capacity(64);
+    hash.push_from(&raw, 0);
 
     ciphers.sort_unstable();
-    raw.push('_');
-    hash.push('_');
-    let start = raw.len();
+    raw.push(b'_');
+    hash.push(b'_');
+    let start = raw.as_bytes().len();
     push_list(ciphers.into_iter(), &mut raw);
-    push_hash(&raw[start..], &mut hash);
+    push_hash(&raw.as_bytes()[start..], &mut hash);
 
     extensions.retain(|&kind| kind != extension::SERVER_NAME && kind != extension::ALPN);
     extensions.sort_unstable();
-    raw.push('_');
-    hash.push('_');
-    let start = raw.len();
+    raw.push(b'_');
+    hash.push(b'_');
+    let start = raw.as_bytes().len();
     push_list(extensions.into_iter(), &mut raw);
     let mut algorithms = hello
         .signature_algorithms()
         .filter(|&algorithm| !is_grease(algorithm))
         .peekable();
     if algorithms.peek().is_some() {
-        raw.push('_');
+        raw.push(b'_');
         push_list(algorithms, &mut raw);
     }
-    push_hash(&raw[start..], &mut hash);
-    Fingerprint { hash, raw }
+    push_hash(&raw.as_bytes()[start..], &mut hash);
+    Fingerprint {
+        hash: hash.text(),
+        raw: raw.text(),
+    }
 }
 
 /// `t13d1516h2`: transport, version, name or address asked for, counts, first application protocol.
-fn head(hello: &ClientHello<'_>, ciphers: usize, extensions: usize) -> String {
-    let mut head = String::with_capacity(384);
-    head.push('t');
-    head.push_str(version(hello.version_max()));
-    let named = hello.extensions.find(extension::SERVER_NAME).is_some();
-    head.push(if named { 'd' } else { 'i' });
-    // Writing to a String cannot fail.
-    let _ = write!(
-        head,
-        "{:02}{:02}",
-        ciphers.min(COUNT_MAX),
-        extensions.min(COUNT_MAX)
-    );
-    push_alpn(hello.extensions.alpn().next().unwrap_or_default(), &mut head);
-    head
+fn push_head(hello: &ClientHello<'_>, ciphers: usize, extensions: usize, head: &mut Ascii) {
+    head.push(b't');
+    head.push_text(version(hello.version_max()));
+    let named = hello.offers.server_name.is_some();
+    head.push(if named { b'd' } else { b'i' });
+    for count in [ciphers, extensions] {
+        let count = count.min(COUNT_MAX) as u8;
+        head.push(b'0' + count / 10);
+        head.push(b'0' + count % 10);
+    }
+    push_alpn(hello.alpn().next().unwrap_or_default(), head);
 }
 
 /// First and last character of the protocol, or of its hexadecimal digits when those characters are no letters or digits.
-fn push_alpn(protocol: &[u8], head: &mut String) {
+fn push_alpn(protocol: &[u8], head: &mut Ascii) {
     let (Some(&first), Some(&last)) = (protocol.first(), protocol.last()) else {
-        head.push_str("00");
+        head.push_text("00");
         return;
     };
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
-        head.push(first.into());
-        head.push(last.into());
+        head.push(first);
+        head.push(last);
     } else {
-        let digits = text::hex(&[first, last]);
-        head.push_str(&digits[..1]);
-        head.push_str(&digits[3..]);
+        let mut digits = Ascii::with_capacity(4);
+        digits.push_hex(&[first, last]);
+        head.push(digits.as_bytes()[0]);
+        head.push(digits.as_bytes()[3]);
     }
 }
 
@@ -99,19 +99,19 @@ const fn version(version: u16) -> &'static str {
     }
 }
 
-fn push_list(numbers: impl Iterator<Item = u16>, raw: &mut String) {
+fn push_list(numbers: impl Iterator<Item = u16>, raw: &mut Ascii) {
     for (index, number) in numbers.enumerate() {
         if index > 0 {
-            raw.push(',');
+            raw.push(b',');
         }
-        text::push_hex(&number.to_be_bytes(), raw);
+        raw.push_hex(&number.to_be_bytes());
     }
 }
 
-fn push_hash(list: &str, hash: &mut String) {
+fn push_hash(list: &[u8], hash: &mut Ascii) {
     if list.is_empty() {
-        hash.push_str(NOTHING);
+        hash.push_text(NOTHING);
     } else {
-        text::push_hex(&Sha256::digest(list.as_bytes())[..HASH_BYTES], hash);
+        hash.push_hex(&Sha256::digest(list)[..HASH_BYTES]);
     }
 }

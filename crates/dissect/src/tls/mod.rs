@@ -264,12 +264,7 @@ fn set_client(transaction: &mut Transaction, hello: &ClientHello<'_>) {
     if let Some(name) = hello.server_name() {
         transaction.set_text(&fields::SNI, text::bounded(&name.to_ascii_lowercase()));
     }
-    let offered: Vec<Box<str>> = hello
-        .extensions
-        .alpn()
-        .take(ALPN_MAX)
-        .map(text::bounded)
-        .collect();
+    let offered: Vec<Box<str>> = hello.alpn().take(ALPN_MAX).map(text::bounded).collect();
     if !offered.is_empty() {
         transaction.set(&fields::ALPN, Value::Texts(offered));
     }
@@ -284,7 +279,7 @@ fn set_client(transaction: &mut Transaction, hello: &ClientHello<'_>) {
 fn set_server(transaction: &mut Transaction, hello: &ServerHello<'_>) {
     transaction.set_text(&fields::VERSION, names::version(hello.version()));
     transaction.set_text(&fields::CIPHER, names::cipher(hello.cipher));
-    if let Some(chosen) = hello.extensions.alpn().next() {
+    if let Some(chosen) = hello.alpn() {
         transaction.set_text(&fields::ALPN_CHOSEN, text::bounded(chosen));
     }
     set_fingerprint(
