@@ -1,13 +1,56 @@
-//! The flow and transaction store: tables of columns. `schema` says what a flow record is on disk, `batch` turns
-//! records into columns and back, `columns` shows a batch to the filter language.
+//! The flow and transaction store: tables of columns. `schema` says what a record is on disk, `batch` turns records
+//! into columns and back, `columns` shows a batch to the filter language; `writer` takes rows through the log (`log`)
+//! into parts (`part`), `merge` and `retention` keep them few and young, `snapshot` is what a search reads.
 
 mod batch;
 mod columns;
+mod error;
+mod log;
+mod merge;
+mod part;
+mod retention;
 mod row;
 pub mod schema;
+mod snapshot;
+mod writer;
+
+use arrow_schema::SchemaRef;
 
 pub use batch::{BatchError, to_batch, to_records};
 pub use columns::ArrowColumns;
+pub use error::StoreError;
+pub use part::{HOUR_MS, MIXED, Part};
+pub use retention::{Fullness, PINS_MAX, Pins, Retention};
+pub use snapshot::{Shared, Snapshot};
+pub use writer::{Counters, Health, Limits, Writer};
+
+/// A table of the store: one kind of record.
+#[derive(Debug)]
+pub struct Table {
+    /// Name, and folder of its parts.
+    pub name: &'static str,
+    pub schema: SchemaRef,
+    /// Layout by column.
+    codecs: Vec<(&'static str, schema::Codec)>,
+    /// Columns with a bloom filter in every row group.
+    bloom: &'static [&'static str],
+}
+
+impl Table {
+    /// The table of flow records.
+    pub fn flows() -> &'static Self {
+        static FLOWS: std::sync::LazyLock<Table> = std::sync::LazyLock::new(|| Table {
+            name: schema::FLOWS,
+            schema: schema::flows(),
+            codecs: schema::COLUMNS
+                .iter()
+                .map(|column| (column.name, column.codec))
+                .collect(),
+            bloom: &["src_ip_lo", "dst_ip_lo"],
+        });
+        &FLOWS
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! Records to columns and back, against the records themselves and against the filter language's own columns.
 
-mod records;
+mod fault_disk;
+mod faults;
+pub(crate) mod records;
 
 use proptest::prelude::*;
 use weir_query::{Columns, FLOW_COLUMNS, FlowColumns, Slice};
