@@ -33,7 +33,7 @@ pub use params::{ParamTable, check_bounds};
 pub use registry::{Entry, InstanceError, REGISTRY, entry};
 pub use runner::{Emission, Instance, Shard, ShardStats};
 
-use weir_model::{FlowRecord, MethodMeta, Time, Transaction};
+use weir_model::{FlowRecord, MethodMeta, Need, Time, Transaction};
 
 /// Life of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,12 @@ pub trait Method: 'static {
 
     /// How the state is kept over restarts; by default it is not. For methods that learn for longer than a restart.
     const LEARNED: Option<Learned<Self::State>> = None;
+
+    /// Submethods these parameters leave with nothing to work on, with what is missing: the runner leaves them off and
+    /// the coverage report says so.
+    fn unconfigured(_params: &Self::Params) -> Vec<(&'static str, Need)> {
+        Vec::new()
+    }
 
     /// How long a cell lives.
     fn window(params: &Self::Params) -> Window;

@@ -12,11 +12,14 @@ pub struct Entry {
     pub meta: &'static MethodMeta,
     /// The manual's parameter table.
     pub params: fn() -> Vec<ParamMeta>,
-    pub(crate) configure: fn(serde_json::Value) -> Result<Make, String>,
+    pub(crate) configure: fn(serde_json::Value) -> Result<Configured, String>,
 }
 
 /// Makes the runner of one instance for one shard; the arguments are the instance's index, name and what is off.
 pub(crate) type Make = Box<dyn Fn(usize, &'static str, Vec<&'static str>) -> Box<dyn Run> + Send + Sync>;
+
+/// Checked parameters: what makes runners of them, and which submethods they leave with nothing to work on.
+pub(crate) type Configured = (Make, Vec<(&'static str, Need)>);
 
 /// Why an instance could not be made.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,13 +50,15 @@ pub const fn entry<M: Method>() -> Entry {
     }
 }
 
-fn configure<M: Method>(values: serde_json::Value) -> Result<Make, String> {
+fn configure<M: Method>(values: serde_json::Value) -> Result<Configured, String> {
     let params: M::Params = serde_json::from_value(values).map_err(|error| error.to_string())?;
     params.check()?;
+    let unconfigured = M::unconfigured(&params);
     let params = Arc::new(params);
-    Ok(Box::new(move |index, name, off| {
+    let make = move |index, name, off| -> Box<dyn Run> {
         Box::new(Typed::<M>::new(params.clone(), index, name, off))
-    }))
+    };
+    Ok((Box::new(make), unconfigured))
 }
 
 impl Entry {
@@ -66,7 +71,7 @@ impl Entry {
         off: &[String],
         have: &[Need],
     ) -> Result<Instance, InstanceError> {
-        let make = (self.configure)(values).map_err(InstanceError::Params)?;
+        let (make, unconfigured) = (self.configure)(values).map_err(InstanceError::Params)?;
         if let Some(unknown) = off.iter().find(|name| self.meta.submethod(name).is_none()) {
             return Err(InstanceError::Submethod(unknown.clone()));
         }
@@ -82,9 +87,14 @@ impl Entry {
             .submethods
             .iter()
             .map(|submethod| {
+                let own = unconfigured
+                    .iter()
+                    .filter(|(name, _)| *name == submethod.name)
+                    .map(|(_, need)| *need)
+                    .collect();
                 (
                     submethod.name,
-                    [lacks(self.meta.needs), lacks(submethod.needs)].concat(),
+                    [lacks(self.meta.needs), lacks(submethod.needs), own].concat(),
                 )
             })
             .filter(|(_, missing)| !missing.is_empty())
@@ -133,4 +143,5 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::policy::vpn::Vpn>(),
     entry::<crate::dns::randomdomain::RandomDomain>(),
     entry::<crate::policy::bittorrent::BitTorrent>(),
+    entry::<crate::policy::tor::Tor>(),
 ];

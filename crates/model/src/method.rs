@@ -124,6 +124,8 @@ pub enum Need {
     Unsampled,
     /// Inside networks configured, not guessed.
     InsideConfigured,
+    /// Something only the operator knows; the words name the parameter. No feed offers it.
+    Configured(&'static str),
 }
 
 impl Need {
@@ -137,6 +139,7 @@ impl Need {
             Self::BothDirections => "both directions",
             Self::Unsampled => "unsampled traffic",
             Self::InsideConfigured => "configured inside networks",
+            Self::Configured(parameter) => parameter,
         }
     }
 }

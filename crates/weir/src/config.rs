@@ -1,5 +1,7 @@
 //! The configuration file: TOML, every key known, errors that name the nearest key. Flags override it.
 
+mod lists;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -76,10 +78,11 @@ impl Config {
 
     /// Checks the text of a configuration file; `path` is for the words of an error.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let table = text.parse::<Table>().map_err(|error| ConfigError::Syntax {
+        let mut table = text.parse::<Table>().map_err(|error| ConfigError::Syntax {
             path: path.to_owned(),
             error: Box::new(error),
         })?;
+        lists::insert(&mut table, path.parent().unwrap_or(Path::new("")))?;
         Self::from_table(&table)
     }
 

@@ -6,4 +6,5 @@ pub mod honeypot;
 pub mod ipv6tunnel;
 pub mod l3anomaly;
 pub mod telnet;
+pub mod tor;
 pub mod vpn;
