@@ -20,6 +20,9 @@ pub enum CaptureError {
     HeaderCut { name: String },
     #[error("{name} is not a capture: {found}; Weir reads pcap and pcapng, plain, gzip or zstd")]
     NotACapture { name: String, found: String },
+    /// Flow records of a kind that is not read, or not like this.
+    #[error("{name} cannot be read: {why}")]
+    NotRead { name: String, why: String },
 }
 
 impl CaptureError {

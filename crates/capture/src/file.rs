@@ -34,6 +34,102 @@ pub struct RawPacket<'a> {
     pub interface: u32,
 }
 
+/// A file or other source of bytes, unpacked, told by its first bytes.
+pub enum Input {
+    /// Packets.
+    Capture(Box<CaptureFile>),
+    /// Something else, which others may know how to read.
+    Other(OtherInput),
+}
+
+/// An open source of bytes that is no capture.
+pub struct OtherInput {
+    /// Everything from the first byte on, unpacked.
+    pub stream: Box<dyn Read + Send>,
+    /// What errors call it.
+    pub name: String,
+    /// Bytes read so far, as stored (compressed), for a progress bar.
+    pub bytes_read: Arc<AtomicU64>,
+    /// What it is, in words for an error.
+    found: String,
+}
+
+impl OtherInput {
+    /// The error for whoever wanted a capture.
+    pub fn refuse(self) -> CaptureError {
+        CaptureError::NotACapture {
+            name: self.name,
+            found: self.found,
+        }
+    }
+}
+
+impl Input {
+    /// Opens a file, or standard input for the path `-`.
+    ///
+    /// # Errors
+    /// When the path cannot be read, is empty, or holds what is compressed and cannot be unpacked.
+    pub fn open(path: &Path) -> Result<Self, CaptureError> {
+        if path == Path::new("-") {
+            return Self::from_reader(Box::new(io::stdin()), "standard input");
+        }
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|error| CaptureError::from_io(&name, error))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| CaptureError::from_io(&name, error))?;
+        if metadata.is_dir() {
+            return Err(CaptureError::Directory { name });
+        }
+        let mut input = Self::from_reader(Box::new(file), &name)?;
+        if let Self::Capture(capture) = &mut input {
+            capture.bytes_total = metadata.is_file().then_some(metadata.len());
+        }
+        Ok(input)
+    }
+
+    /// Opens any source of bytes; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn from_reader(source: Box<dyn Read + Send>, name: &str) -> Result<Self, CaptureError> {
+        let bytes_read = Arc::new(AtomicU64::new(0));
+        let counted = Counted::new(source, Arc::clone(&bytes_read));
+        let unpacked = unpack(Box::new(counted), name)?;
+        let (stream, kind) = (unpacked.stream, unpacked.kind);
+        if let Kind::Other(found) = kind {
+            return Ok(Self::Other(OtherInput {
+                stream,
+                name: name.to_owned(),
+                bytes_read,
+                found,
+            }));
+        }
+        let mut window = Window::new(stream);
+        let format = match kind {
+            Kind::Pcap(pcap) => {
+                window.fill(FILE_HEADER_BYTES);
+                window.pass(FILE_HEADER_BYTES);
+                Format::Pcap(pcap)
+            }
+            _ => Format::Pcapng(Pcapng::new()),
+        };
+        Ok(Self::Capture(Box::new(CaptureFile {
+            reading: Reading::new(window),
+            format,
+            bytes_read,
+            bytes_total: None,
+        })))
+    }
+
+    fn capture(self) -> Result<CaptureFile, CaptureError> {
+        match self {
+            Self::Capture(capture) => Ok(*capture),
+            Self::Other(other) => Err(other.refuse()),
+        }
+    }
+}
+
 /// An open capture file.
 pub struct CaptureFile {
     reading: Reading,
@@ -53,20 +149,7 @@ impl CaptureFile {
     /// # Errors
     /// When the path cannot be read or holds no capture; the error says what it holds and what to do.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
-        if path == Path::new("-") {
-            return Self::from_reader(Box::new(io::stdin()), "standard input");
-        }
-        let name = path.display().to_string();
-        let file = File::open(path).map_err(|error| CaptureError::from_io(&name, error))?;
-        let metadata = file
-            .metadata()
-            .map_err(|error| CaptureError::from_io(&name, error))?;
-        if metadata.is_dir() {
-            return Err(CaptureError::Directory { name });
-        }
-        let mut capture = Self::from_reader(Box::new(file), &name)?;
-        capture.bytes_total = metadata.is_file().then_some(metadata.len());
-        Ok(capture)
+        Input::open(path)?.capture()
     }
 
     /// Opens any source of bytes; `name` is what errors call it.
@@ -74,24 +157,7 @@ impl CaptureFile {
     /// # Errors
     /// As `open`.
     pub fn from_reader(source: Box<dyn Read + Send>, name: &str) -> Result<Self, CaptureError> {
-        let bytes_read = Arc::new(AtomicU64::new(0));
-        let counted = Counted::new(source, Arc::clone(&bytes_read));
-        let unpacked = unpack(Box::new(counted), name)?;
-        let mut window = Window::new(unpacked.stream);
-        let format = match unpacked.kind {
-            Kind::Pcap(pcap) => {
-                window.fill(FILE_HEADER_BYTES);
-                window.pass(FILE_HEADER_BYTES);
-                Format::Pcap(pcap)
-            }
-            _ => Format::Pcapng(Pcapng::new()),
-        };
-        Ok(Self {
-            reading: Reading::new(window),
-            format,
-            bytes_read,
-            bytes_total: None,
-        })
+        Input::from_reader(source, name)?.capture()
     }
 
     /// The next packet; `None` at the end, early or not (see `trouble`).

@@ -12,4 +12,4 @@ mod source;
 mod window;
 
 pub use error::CaptureError;
-pub use file::{CaptureFile, RawPacket};
+pub use file::{CaptureFile, Input, OtherInput, RawPacket};

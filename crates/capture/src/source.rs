@@ -17,7 +17,7 @@ pub(crate) struct Unpacked {
     pub(crate) kind: Kind,
 }
 
-/// Looks at the first bytes and unpacks what is compressed, once.
+/// Looks at the first bytes and unpacks what is compressed, once. What is no capture comes back as `Kind::Other`.
 pub(crate) fn unpack(source: Box<dyn Read + Send>, name: &str) -> Result<Unpacked, CaptureError> {
     let outer = look(source, name)?;
     let packed = |what: &str, error: io::Error| CaptureError::NotACapture {
@@ -39,12 +39,11 @@ pub(crate) fn unpack(source: Box<dyn Read + Send>, name: &str) -> Result<Unpacke
         found,
     };
     match inner.kind {
-        Kind::Pcap(_) | Kind::Pcapng => Ok(inner),
+        Kind::Pcap(_) | Kind::Pcapng | Kind::Other(_) => Ok(inner),
         Kind::Gzip | Kind::Zstd => Err(not_a_capture("it is compressed twice; unpack it once".to_owned())),
         Kind::Cut => Err(CaptureError::HeaderCut {
             name: name.to_owned(),
         }),
-        Kind::Other(found) => Err(not_a_capture(found)),
     }
 }
 

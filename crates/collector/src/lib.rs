@@ -6,6 +6,7 @@ mod collector;
 mod counts;
 mod domain;
 mod exporter;
+pub mod files;
 mod pairing;
 mod parked;
 mod record;

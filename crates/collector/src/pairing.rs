@@ -11,7 +11,7 @@ use crate::record;
 
 /// How long a record waits for its counterpart. Exporters send both directions within their expiry scan, a few seconds
 /// apart; a quarter of a minute covers idle time-outs that end one direction first.
-const HOLD_NS: i64 = 15 * NANOS_PER_S;
+pub(crate) const HOLD_NS: i64 = 15 * NANOS_PER_S;
 /// Counterparts must overlap, or follow each other within this: answers lie within a second, clocks are coarse.
 const APART_MAX_NS: i64 = 5 * NANOS_PER_S;
 /// Records held; some 40 MiB. More arrive only at rates where 15 s of records do not fit, and then the oldest go one-way.
@@ -34,8 +34,9 @@ pub struct PairingCounts {
 }
 
 /// One-way records waiting for their counterparts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pairing {
+    hold_ns: i64,
     held: HashMap<u64, FlowRecord, RandomState>,
     /// Serial numbers of held records by what their counterpart must match.
     waiting: HashMap<Match, VecDeque<u64>, RandomState>,
@@ -80,7 +81,25 @@ impl Match {
     }
 }
 
+impl Default for Pairing {
+    fn default() -> Self {
+        Self {
+            hold_ns: HOLD_NS,
+            held: HashMap::default(),
+            waiting: HashMap::default(),
+            order: VecDeque::new(),
+            serial: 0,
+            counts: PairingCounts::default(),
+        }
+    }
+}
+
 impl Pairing {
+    /// From now on records wait for their counterparts for `hold_ns` nanoseconds of event time.
+    pub const fn hold(&mut self, hold_ns: i64) {
+        self.hold_ns = hold_ns;
+    }
+
     /// Takes a record that came at `now`; what is ready goes to `out`.
     pub fn push(&mut self, flow: FlowRecord, now: Time, out: &mut Vec<FlowRecord>) {
         if flow.reverse.is_some() {
@@ -119,7 +138,7 @@ impl Pairing {
     /// Lets go of what has waited long enough by `now`.
     pub fn advance(&mut self, now: Time, out: &mut Vec<FlowRecord>) {
         while let Some(&(serial, since)) = self.order.front() {
-            if self.held.contains_key(&serial) && now.since(since) < HOLD_NS {
+            if self.held.contains_key(&serial) && now.since(since) < self.hold_ns {
                 break;
             }
             self.order.pop_front();

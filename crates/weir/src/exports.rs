@@ -1,19 +1,24 @@
 //! Flow exports as input: captures that carry them and IPFIX files, told by content, become batches as packets do.
 //! Records are put in order of their end, because exporters send each flow when it expires and methods read time forward.
 
+mod files;
 mod ipfix;
+mod records;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
-use weir_capture::{CaptureFile, RawPacket};
+use weir_capture::{CaptureFile, Input, RawPacket};
 use weir_collector::Collector;
 use weir_model::{Batch, FlowRecord, Need, Quantity, Time};
 use weir_wire::export::sniff;
 use weir_wire::packet::{L4, Net};
 
 use crate::order::Order;
-use ipfix::IpfixFile;
+use files::Files;
+pub(crate) use records::RecordFile;
+use records::{Content, FILE_EXPORTER};
 
 /// Packets looked at to learn what the records of a capture tell. Templates come within minutes.
 const LOOK_PACKETS: u64 = 2_000;
@@ -24,66 +29,87 @@ const EXPORTS_PERCENT: u64 = 90;
 /// Records waiting to be put in order; some 60 MiB. Exporters hold flows back by up to their active time-out, and this
 /// is five minutes at 400 records/s; faster inputs are in order over shorter stretches only.
 const ORDER_MAX: usize = 131_072;
-/// Sender assumed for IPFIX files, which name none.
-const FILE_EXPORTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// What the input holds when it is flow exports.
+/// What the input holds, by its first file.
+pub(crate) enum Looked {
+    /// Packets. A file is open already where it can be opened only once (standard input).
+    Packets(Option<Box<CaptureFile>>),
+    /// Flow exports.
+    Exports(Exports),
+    /// The first file cannot be read: why, in words.
+    Failed(String),
+}
+
+/// Input that is flow exports.
 pub(crate) struct Exports {
-    /// IPFIX messages in a row (RFC 5655) and not a capture?
-    pub(crate) ipfix: bool,
     /// What the records offer to methods.
     pub(crate) have: Vec<Need>,
+    /// The first file, when it holds records and not packets with exports in them.
+    pub(crate) first: Option<RecordFile>,
 }
 
-/// Tells by the first file whether the input is flow exports. Standard input cannot be looked at and counts as packets.
-pub(crate) fn look(files: &[PathBuf]) -> Option<Exports> {
-    let first = files.first().filter(|path| path.as_os_str() != "-")?;
+/// Tells by the first file whether the input is flow exports. A capture from standard input cannot be looked through and
+/// counts as packets.
+pub(crate) fn look(files: &[PathBuf]) -> Looked {
+    let Some(first) = files.first() else {
+        return Looked::Packets(None);
+    };
+    match Input::open(first) {
+        Ok(Input::Capture(file)) if first.as_os_str() == "-" => Looked::Packets(Some(file)),
+        Ok(Input::Capture(file)) => match look_through(*file) {
+            Some(have) => Looked::Exports(Exports { have, first: None }),
+            None => Looked::Packets(None),
+        },
+        Ok(Input::Other(other)) => match RecordFile::open(other) {
+            Ok(file) => Looked::Exports(Exports {
+                have: file.have.clone(),
+                first: Some(file),
+            }),
+            Err(error) => Looked::Failed(error.to_string()),
+        },
+        Err(error) => Looked::Failed(error.to_string()),
+    }
+}
+
+/// What the exports in a capture offer; `None` when it is not one of exports.
+fn look_through(mut file: CaptureFile) -> Option<Vec<Need>> {
     let (mut collector, mut flows) = (Collector::default(), Vec::new());
-    let ipfix = if let Ok(Some(mut file)) = IpfixFile::open(first) {
-        for _ in 0..LOOK_PACKETS {
-            let Some((time, message)) = file.next() else { break };
-            collector.datagram(FILE_EXPORTER, time, message, &mut flows);
+    let (mut packets, mut exports) = (0, 0);
+    let rare = |packets: u64, exports: u64| exports * 100 < packets * EXPORTS_PERCENT;
+    while packets < LOOK_PACKETS
+        && let Some(raw) = file.next()
+    {
+        packets += 1;
+        if let Some((from, bytes)) = datagram(&raw)
+            && sniff(bytes).is_some()
+        {
+            exports += 1;
+            collector.datagram(from, raw.time, bytes, &mut flows);
             flows.clear();
         }
-        true
-    } else {
-        let mut file = CaptureFile::open(first).ok()?;
-        let (mut packets, mut exports) = (0, 0);
-        let rare = |packets: u64, exports: u64| exports * 100 < packets * EXPORTS_PERCENT;
-        while packets < LOOK_PACKETS
-            && let Some(raw) = file.next()
-        {
-            packets += 1;
-            if let Some((from, bytes)) = datagram(&raw)
-                && sniff(bytes).is_some()
-            {
-                exports += 1;
-                collector.datagram(from, raw.time, bytes, &mut flows);
-                flows.clear();
-            }
-            if packets == DECIDE_PACKETS && rare(packets, exports) {
-                return None;
-            }
-        }
-        if packets == 0 || rare(packets, exports) {
+        if packets == DECIDE_PACKETS && rare(packets, exports) {
             return None;
         }
-        false
-    };
-    Some(Exports {
-        ipfix,
-        have: offers(&collector),
-    })
+    }
+    if packets == 0 || rare(packets, exports) {
+        return None;
+    }
+    Some(offers(&collector))
 }
 
-/// What records as those seen so far offer to methods. Directions are paired where the exporter does not.
+/// What records as those seen so far offer to methods.
 pub(crate) fn offers(collector: &Collector) -> Vec<Need> {
-    let (flags, macs) = collector.tells_flags_and_macs();
+    offered(collector.tells_flags_and_macs(), !collector.sampled())
+}
+
+/// What records that tell TCP flags and hardware addresses, or not, offer to methods. Directions are paired where the
+/// exporter does not.
+fn offered((flags, macs): (bool, bool), unsampled: bool) -> Vec<Need> {
     [
         (true, Need::BothDirections),
         (flags, Need::TcpFlags),
         (macs, Need::Macs),
-        (!collector.sampled(), Need::Unsampled),
+        (unsampled, Need::Unsampled),
     ]
     .into_iter()
     .filter_map(|(offered, need)| offered.then_some(need))
@@ -108,6 +134,8 @@ pub(crate) struct Collecting {
     order: Order,
     /// Packets that were no export.
     others: u64,
+    /// Records read from files that are no exports on the wire.
+    files: Files,
 }
 
 impl Collecting {
@@ -119,25 +147,41 @@ impl Collecting {
         }
     }
 
-    /// Reads an IPFIX file; `full` is called now and then and says whether to go on. Returns what was wrong, in words.
-    pub(crate) fn ipfix_file(
+    /// Reads a file of flow records; `full` is called now and then with the batch and says whether to go on. Returns what
+    /// was wrong, in words.
+    pub(crate) fn record_file(
         &mut self,
-        path: &Path,
+        file: RecordFile,
         batch: &mut Batch,
-        mut full: impl FnMut(&mut Batch) -> bool,
+        mut full: impl FnMut(&mut Batch, u64) -> bool,
     ) -> Option<String> {
-        let mut file = match IpfixFile::open(path) {
-            Ok(Some(file)) => file,
-            Ok(None) => return Some("it is no IPFIX file, as the first was".into()),
-            Err(error) => return Some(error.to_string()),
+        let bytes_read = file.bytes_read;
+        let mut full = |batch: &mut Batch| {
+            batch.len() < Batch::RECORDS_MAX || full(batch, bytes_read.load(Ordering::Relaxed))
         };
-        while let Some((time, message)) = file.next() {
-            self.take(FILE_EXPORTER, time, message, batch);
-            if batch.len() >= Batch::RECORDS_MAX && !full(batch) {
-                break;
+        match file.content {
+            Content::Ipfix(mut file) => {
+                while let Some((time, message)) = file.next() {
+                    self.take(FILE_EXPORTER, time, message, batch);
+                    if !full(batch) {
+                        break;
+                    }
+                }
+                file.trouble
+            }
+            Content::Flows(mut file) => {
+                let (mut read, mut ready, mut more) = (Vec::new(), Vec::new(), true);
+                while more {
+                    more = file.step(&mut read);
+                    self.files.pair(file.kind(), &mut read, &mut ready);
+                    ready.drain(..).for_each(|flow| self.order.push(flow));
+                    self.release_surplus(batch);
+                    more &= full(batch);
+                }
+                self.files.count(&file);
+                file.trouble()
             }
         }
-        file.trouble
     }
 
     fn take(&mut self, from: SocketAddr, time: Time, bytes: &[u8], batch: &mut Batch) {
@@ -145,6 +189,10 @@ impl Collecting {
         self.collector.datagram(from, time, bytes, &mut flows);
         flows.drain(..).for_each(|flow| self.order.push(flow));
         self.flows = flows;
+        self.release_surplus(batch);
+    }
+
+    fn release_surplus(&mut self, batch: &mut Batch) {
         while self.order.len() > ORDER_MAX {
             self.order.release(batch);
         }
@@ -154,15 +202,20 @@ impl Collecting {
     pub(crate) fn finish_some(&mut self, batch: &mut Batch) -> bool {
         let mut flows = Vec::new();
         self.collector.finish(&mut flows);
+        self.files.finish(&mut flows);
         flows.into_iter().for_each(|flow| self.order.push(flow));
         self.order.finish_some(batch)
     }
 
     /// What was collected, in lines for people.
     pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = self.files.lines();
         let (counts, pairing) = (self.collector.counts(), self.collector.pairing());
+        if counts.messages == 0 && !lines.is_empty() {
+            return lines;
+        }
         let number = Quantity::Count;
-        let mut lines = vec![format!(
+        lines.push(format!(
             "read as flow exports: {} records in {} messages of {} exporters; {} pairs, {} biflows, {} one-way",
             number(counts.records),
             number(counts.messages),
@@ -170,7 +223,7 @@ impl Collecting {
             number(pairing.pairs),
             number(pairing.biflows),
             number(pairing.lone),
-        )];
+        ));
         let mut lacks: Vec<String> = [
             ("lost by sequence", counts.lost),
             ("late or twice", counts.late),

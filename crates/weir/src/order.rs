@@ -22,7 +22,7 @@ pub(crate) struct Order {
 impl Order {
     /// Takes a record.
     pub(crate) fn push(&mut self, mut flow: FlowRecord) {
-        flow.protocol = protocol_of_port(&flow);
+        flow.protocol = flow.protocol.or_else(|| protocol_of_port(&flow));
         let end = flow.end;
         let place = match self.free.pop() {
             Some(place) => {

@@ -14,7 +14,7 @@ use weir_model::{AnomalyCounts, Batch};
 use weir_triage::{Change, Triage};
 
 use crate::config::Config;
-use crate::exports::{self, Collecting, Exports};
+use crate::exports::{self, Collecting, Exports, Looked, RecordFile};
 use crate::reading::Reading;
 use crate::summary::{Census, Summary};
 
@@ -61,11 +61,11 @@ pub fn run<C: Consumer>(
         config,
         detect,
     } = job;
-    let exports = exports::look(&files);
-    let instances = match &exports {
+    let looked = exports::look(&files);
+    let instances = match &looked {
         _ if !detect => Vec::new(),
-        Some(exports) => config.instances_for(&exports.have, config.inside.is_some())?,
-        None => config.instances(config.inside.is_some())?,
+        Looked::Exports(exports) => config.instances_for(&exports.have, config.inside.is_some())?,
+        Looked::Packets(_) | Looked::Failed(_) => config.instances(config.inside.is_some())?,
     };
     let mut reading = Reading::new(files);
     let mut summary = Summary::new(&instances);
@@ -74,9 +74,18 @@ pub fn run<C: Consumer>(
             config: &config,
             feeds,
         };
-        summary.scope = match &exports {
-            Some(exports) => source.pump_exports(exports, &mut reading, &mut summary, &mut progress),
-            None => source.pump(&mut reading, &mut summary, &mut progress),
+        summary.scope = match looked {
+            Looked::Exports(exports) => {
+                source.pump_exports(exports, &mut reading, &mut summary, &mut progress)
+            }
+            Looked::Packets(first) => {
+                reading.begin(first);
+                source.pump(&mut reading, &mut summary, &mut progress)
+            }
+            Looked::Failed(why) => {
+                reading.fail_first(why);
+                source.pump(&mut reading, &mut summary, &mut progress)
+            }
         };
     })?;
     summary.ended(&instances, ended);
@@ -190,7 +199,7 @@ impl Source<'_> {
     /// As `pump`, with a collector in the place of the meter.
     fn pump_exports(
         self,
-        exports: &Exports,
+        exports: Exports,
         reading: &mut Reading,
         summary: &mut Summary,
         progress: &mut impl FnMut(u64),
@@ -199,12 +208,21 @@ impl Source<'_> {
         let mut enricher = Enricher::new(self.config.inside.clone());
         let mut batch = Batch::default();
         let mut wanted = true;
-        if exports.ipfix {
+        if let Some(first) = exports.first {
+            let mut first = Some(first);
             for path in reading.take_files() {
-                let trouble = collecting.ipfix_file(&path, &mut batch, |batch| {
-                    wanted = self.feeds.send(enricher.push(std::mem::take(batch)));
-                    wanted
-                });
+                let opened = first.take().map_or_else(|| RecordFile::open_path(&path), Ok);
+                let trouble = match opened {
+                    Ok(file) => collecting.record_file(file, &mut batch, |batch, bytes| {
+                        progress(bytes);
+                        wanted = self.feeds.send(enricher.push(std::mem::take(batch)));
+                        wanted
+                    }),
+                    Err(error) => {
+                        reading.fail(error.to_string());
+                        None
+                    }
+                };
                 reading.note(&path, trouble);
             }
         }

@@ -64,17 +64,37 @@ impl Reading {
             .extend(trouble.map(|trouble| format!("{}: {trouble}", path.display())));
     }
 
+    /// A file that cannot be read is a trouble and a failed run.
+    pub(crate) fn fail(&mut self, why: String) {
+        self.troubles.push(why);
+        self.failed = true;
+    }
+
+    /// The first file is open already, when it is given.
+    pub(crate) fn begin(&mut self, first: Option<Box<CaptureFile>>) {
+        if let Some(file) = first
+            && let Some(path) = self.files.next()
+        {
+            self.current = Some((path, *file));
+        }
+    }
+
+    /// The first file was found to be none that can be read.
+    pub(crate) fn fail_first(&mut self, why: String) {
+        self.files.next();
+        self.fail(why);
+    }
+
     /// Opens the next file that opens; one that does not is a trouble and a failed run, and reading goes on.
     fn open_next(&mut self) -> bool {
-        for path in self.files.by_ref() {
+        while let Some(path) = self.files.next() {
             match CaptureFile::open(&path) {
                 Ok(file) => {
                     self.current = Some((path, file));
                     return true;
                 }
                 Err(error) => {
-                    self.troubles.push(format!("{}: {error}", path.display()));
-                    self.failed = true;
+                    self.fail(error.to_string());
                 }
             }
         }

@@ -1,8 +1,6 @@
 //! IPFIX files (RFC 5655): messages one after the other, read in a stream so that a file may be larger than memory.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::io::{BufReader, Read};
 
 use weir_model::Time;
 use weir_wire::export::Message;
@@ -12,29 +10,27 @@ const HEADER_BYTES: usize = 16;
 
 /// An open IPFIX file.
 pub(super) struct IpfixFile {
-    source: BufReader<File>,
+    source: BufReader<Box<dyn Read + Send>>,
     message: Vec<u8>,
     /// Why reading ended early, in words.
     pub(super) trouble: Option<String>,
 }
 
 impl IpfixFile {
-    /// Opens the file when its first message header says that it is one.
-    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
-        let mut file = File::open(path)?;
-        let mut head = Vec::new();
-        file.by_ref()
-            .take(HEADER_BYTES as u64 + 4)
-            .read_to_end(&mut head)?;
+    /// Does the file that begins so hold IPFIX messages, by the header of the first?
+    pub(super) fn is_one(head: &[u8]) -> bool {
         let set = head.get(HEADER_BYTES..HEADER_BYTES + 2);
-        let sound = Message::ipfix_bytes(&head).is_some_and(|bytes| bytes > HEADER_BYTES)
-            && set.is_some_and(|id| matches!(u16::from_be_bytes([id[0], id[1]]), 2 | 3 | 256..));
-        let source = BufReader::new(File::open(path)?);
-        Ok(sound.then_some(Self {
-            source,
+        Message::ipfix_bytes(head).is_some_and(|bytes| bytes > HEADER_BYTES)
+            && set.is_some_and(|id| matches!(u16::from_be_bytes([id[0], id[1]]), 2 | 3 | 256..))
+    }
+
+    /// Reads messages from `source`.
+    pub(super) fn new(source: Box<dyn Read + Send>) -> Self {
+        Self {
+            source: BufReader::new(source),
             message: Vec::new(),
             trouble: None,
-        }))
+        }
     }
 
     /// The next message with its export time; `None` at the end, early or not (see `trouble`).
