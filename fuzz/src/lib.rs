@@ -20,6 +20,17 @@ pub fn dialogue<D: Dissector>(data: &[u8]) {
     });
 }
 
+/// Any bytes as a list of indicators; what was taken is made ready to be looked up.
+pub fn indicators(format: weir_enrich::indicator::Format, bytes: &[u8]) {
+    let mut builder = weir_enrich::indicator::Builder::new();
+    let spec = weir_enrich::indicator::ListSpec::new("fuzz");
+    let report = builder.list(spec, format, [bytes]);
+    assert!(report.faults.len() <= report.bad);
+    let counts = builder.finish().counts();
+    let kinds = counts.addresses + counts.services + counts.domains + counts.urls + counts.fingerprints;
+    assert!(kinds <= report.taken, "{counts:?} of {}", report.taken);
+}
+
 /// The way of the meter: probed, then fed. The first byte picks the transport.
 pub fn session(data: &[u8]) {
     let Some((&choice, rest)) = data.split_first() else {

@@ -1,11 +1,15 @@
 //! Enrichment: tells which side of every record is inside. When nobody configured the inside networks they are guessed
-//! from the first records, and the guess is kept in words so that it can be shown.
+//! from the first records, and the guess is kept in words so that it can be shown. Records are also looked up in lists of
+//! indicators, where there are any.
 
 mod guess;
+pub mod indicator;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use guess::Guess;
+use indicator::Snapshot;
 use weir_model::{Batch, Networks, Time};
 
 /// Records looked at before the guess is made; enough to see who is at home, few enough to start at once.
@@ -31,6 +35,8 @@ pub struct Enricher {
     held: VecDeque<Batch>,
     held_records: usize,
     first_tick: Option<Time>,
+    /// Indicators looked for; `None`: no list is configured.
+    lists: Option<Arc<Snapshot>>,
 }
 
 impl Enricher {
@@ -47,7 +53,13 @@ impl Enricher {
             held: VecDeque::new(),
             held_records: 0,
             first_tick: None,
+            lists: None,
         }
+    }
+
+    /// Looks for these indicators from the next batch on.
+    pub fn set_lists(&mut self, lists: Option<Arc<Snapshot>>) {
+        self.lists = lists.filter(|lists| !lists.is_empty());
     }
 
     /// The networks in force; `None` until the guess is made.
@@ -78,6 +90,9 @@ impl Enricher {
         if let Some(scope) = &self.scope {
             for batch in &mut ready {
                 mark(batch, &scope.inside);
+                if let Some(lists) = &self.lists {
+                    indicator::mark(batch, lists);
+                }
             }
         }
         ready

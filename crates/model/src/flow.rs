@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
-use crate::{Mac, Protocol, Time};
+use crate::{Mac, Protocol, Sightings, Time};
 
 /// IP protocol numbers (IANA) that code names.
 pub mod proto {
@@ -327,6 +327,8 @@ pub struct FlowRecord {
     pub sampling: u32,
     /// Who sent this record, when it was exported and not metered here.
     pub exporter: Option<IpAddr>,
+    /// Indicators of configured lists that name an end. Set by enrichment.
+    pub sightings: Sightings,
 }
 
 impl FlowRecord {
@@ -368,6 +370,7 @@ impl FlowRecord {
             responder_inside: false,
             sampling: 1,
             exporter: None,
+            sightings: None,
         }
     }
 

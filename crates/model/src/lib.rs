@@ -13,6 +13,7 @@ mod mac;
 mod method;
 mod networks;
 mod quantity;
+mod sighting;
 mod time;
 mod transaction;
 
@@ -32,5 +33,6 @@ pub use method::{
 };
 pub use networks::Networks;
 pub use quantity::Quantity;
+pub use sighting::{IndicatorKind, ListClass, SeenAt, Sighting, Sightings};
 pub use time::{NANOS_PER_S, Time};
 pub use transaction::{Field, FieldKind, Kind, Outcome, Protocol, Transaction, Transport, Value};

@@ -126,6 +126,12 @@ pub enum Need {
     InsideConfigured,
     /// Something only the operator knows; the words name the parameter. No feed offers it.
     Configured(&'static str),
+    /// At least one configured list of indicators.
+    Lists,
+    /// At least one briefing with its indicators.
+    Briefings,
+    /// A file that tells the country of an address.
+    Countries,
 }
 
 impl Need {
@@ -140,6 +146,9 @@ impl Need {
             Self::Unsampled => "unsampled traffic",
             Self::InsideConfigured => "configured inside networks",
             Self::Configured(parameter) => parameter,
+            Self::Lists => "a configured indicator list",
+            Self::Briefings => "a configured briefing",
+            Self::Countries => "a configured country database",
         }
     }
 }

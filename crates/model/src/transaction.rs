@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::{FlowId, FlowKey, Mac, Time};
+use crate::{FlowId, FlowKey, Mac, Sightings, Time};
 
 /// Application protocols Weir can name. Word, service ports and fields live with each dissector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -248,6 +248,8 @@ pub struct Transaction {
     /// Is the endpoint in an inside network? Set by enrichment.
     pub initiator_inside: bool,
     pub responder_inside: bool,
+    /// Indicators of configured lists seen in the exchange. Set by enrichment.
+    pub sightings: Sightings,
 }
 
 impl Transaction {
@@ -265,6 +267,7 @@ impl Transaction {
             fields: Vec::with_capacity(FIELDS_USUAL),
             initiator_inside: false,
             responder_inside: false,
+            sightings: None,
         }
     }
 
