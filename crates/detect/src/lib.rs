@@ -75,6 +75,11 @@ pub trait Method: 'static {
         Vec::new()
     }
 
+    /// What an instance with these parameters says of itself: [`Self::META`], unless its submethods are configured.
+    fn meta(_params: &Self::Params) -> &'static MethodMeta {
+        const { &Self::META }
+    }
+
     /// How long a cell lives.
     fn window(params: &Self::Params) -> Window;
 

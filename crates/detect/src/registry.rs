@@ -18,8 +18,8 @@ pub struct Entry {
 /// Makes the runner of one instance for one shard; the arguments are the instance's index, name and what is off.
 pub(crate) type Make = Box<dyn Fn(usize, &'static str, Vec<&'static str>) -> Box<dyn Run> + Send + Sync>;
 
-/// Checked parameters: what makes runners of them, and which submethods they leave with nothing to work on.
-pub(crate) type Configured = (Make, Vec<(&'static str, Need)>);
+/// Checked parameters: what the instance says of itself, what makes runners of it, and which submethods they leave with nothing to work on.
+pub(crate) type Configured = (&'static MethodMeta, Make, Vec<(&'static str, Need)>);
 
 /// Why an instance could not be made.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,11 +54,12 @@ fn configure<M: Method>(values: serde_json::Value) -> Result<Configured, String>
     let params: M::Params = serde_json::from_value(values).map_err(|error| error.to_string())?;
     params.check()?;
     let unconfigured = M::unconfigured(&params);
+    let meta = M::meta(&params);
     let params = Arc::new(params);
     let make = move |index, name, off| -> Box<dyn Run> {
-        Box::new(Typed::<M>::new(params.clone(), index, name, off))
+        Box::new(Typed::<M>::new(params.clone(), meta, index, name, off))
     };
-    Ok((Box::new(make), unconfigured))
+    Ok((meta, Box::new(make), unconfigured))
 }
 
 impl Entry {
@@ -71,8 +72,8 @@ impl Entry {
         off: &[String],
         have: &[Need],
     ) -> Result<Instance, InstanceError> {
-        let (make, unconfigured) = (self.configure)(values).map_err(InstanceError::Params)?;
-        if let Some(unknown) = off.iter().find(|name| self.meta.submethod(name).is_none()) {
+        let (meta, make, unconfigured) = (self.configure)(values).map_err(InstanceError::Params)?;
+        if let Some(unknown) = off.iter().find(|name| meta.submethod(name).is_none()) {
             return Err(InstanceError::Submethod(unknown.clone()));
         }
         let lacks = |needs: &'static [Need]| {
@@ -82,8 +83,7 @@ impl Entry {
                 .filter(|need| !have.contains(need))
                 .collect::<Vec<_>>()
         };
-        let blind: Vec<_> = self
-            .meta
+        let blind: Vec<_> = meta
             .submethods
             .iter()
             .map(|submethod| {
@@ -94,19 +94,18 @@ impl Entry {
                     .collect();
                 (
                     submethod.name,
-                    [lacks(self.meta.needs), lacks(submethod.needs), own].concat(),
+                    [lacks(meta.needs), lacks(submethod.needs), own].concat(),
                 )
             })
             .filter(|(_, missing)| !missing.is_empty())
             .collect();
-        let silent = self
-            .meta
+        let silent = meta
             .submethods
             .iter()
             .map(|submethod| submethod.name)
             .filter(|name| off.iter().any(|off| off == name) || blind.iter().any(|(blind, _)| blind == name));
         Ok(Instance {
-            meta: self.meta,
+            meta,
             name,
             off: silent.collect(),
             blind,

@@ -156,6 +156,7 @@ pub(crate) trait Run: Send {
 /// A running instance of a method.
 pub(crate) struct Typed<M: Method> {
     params: Arc<M::Params>,
+    meta: &'static MethodMeta,
     index: usize,
     name: &'static str,
     off: Vec<&'static str>,
@@ -171,12 +172,14 @@ pub(crate) struct Typed<M: Method> {
 impl<M: Method> Typed<M> {
     pub(crate) fn new(
         params: Arc<M::Params>,
+        meta: &'static MethodMeta,
         index: usize,
         name: &'static str,
         off: Vec<&'static str>,
     ) -> Self {
         Self {
             params,
+            meta,
             index,
             name,
             off,
@@ -239,7 +242,7 @@ impl<M: Method> Typed<M> {
             }
         }
         let mut findings = Findings {
-            meta: const { &M::META },
+            meta: self.meta,
             instance: self.name,
             cell: &key,
             now: self.now,
@@ -256,7 +259,7 @@ impl<M: Method> Typed<M> {
 
     fn close(&mut self, seq: u64, partition: usize, mut cell: Cell<M::State>, out: &mut Vec<Emission>) {
         let mut findings = Findings {
-            meta: const { &M::META },
+            meta: self.meta,
             instance: self.name,
             cell: &cell.key,
             now: self.now,
@@ -304,6 +307,7 @@ impl<M: Method> Typed<M> {
     fn tick_cells(&mut self, seq: u64, partition: usize, out: &mut Vec<Emission>) {
         let Self {
             params,
+            meta,
             name,
             off,
             tables,
@@ -314,7 +318,7 @@ impl<M: Method> Typed<M> {
         } = self;
         tables[partition].each(|cell| {
             let mut findings = Findings {
-                meta: const { &M::META },
+                meta,
                 instance: name,
                 cell: &cell.key,
                 now: *now,
@@ -333,6 +337,10 @@ impl<M: Method> Typed<M> {
 
 impl<M: Method> Run for Typed<M> {
     fn run(&mut self, items: &[Item<'_>], owned: &[bool; PARTITIONS], out: &mut Vec<Emission>) {
+        // Nothing it could say: no reason to look.
+        if self.off.len() == self.meta.submethods.len() {
+            return;
+        }
         let reads = const { M::META.reads };
         let mut cells = Cells::default();
         for item in items {

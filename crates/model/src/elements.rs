@@ -317,12 +317,6 @@ pub const ELEMENTS: &[Element] = &[
         "Exporter of the record",
         |f| f.exporter.map(Cell::Ip),
     ),
-    row("lists", "", "enrich", "Indicator lists that name an end", |f| {
-        let sightings = f.sightings.as_deref()?;
-        let mut names: Vec<&str> = sightings.iter().map(|seen| &*seen.list).collect();
-        names.dedup();
-        text(names.join(" "))
-    }),
 ];
 
 #[cfg(test)]

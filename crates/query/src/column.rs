@@ -337,7 +337,6 @@ fn specimen() -> FlowRecord {
     flow.protocol = Some(Protocol::Dns);
     (flow.logins.refused, flow.logins.accepted) = (1, 1);
     (flow.sampling, flow.exporter) = (10, Some(local));
-    flow.sightings = Some([].into());
     flow
 }
 
