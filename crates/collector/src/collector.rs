@@ -1,18 +1,18 @@
 //! The collecting process: one datagram or message after another, whatever its format, into flow records.
 //! One collector belongs to one thread; who receives decides which exporters go to which.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use ahash::RandomState;
 use weir_model::{FlowRecord, Time};
 use weir_wire::export::{Format, Header, Message, Row, sflow};
 
 use crate::counts::{Counts, ExporterReport, Unknown};
+use crate::crowd::Crowd;
 use crate::exporter::{DomainKey, Exporter};
 use crate::pairing::{Pairing, PairingCounts};
 use crate::record;
 use crate::sampling::Samplers;
+use crate::state::SessionState;
 
 /// Bounds of what exporters can make the collector remember.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +37,6 @@ impl Default for Limits {
 pub(crate) struct Scratch {
     pub(crate) rows: Vec<Row>,
     pub(crate) unknown: Unknown,
-    records: u64,
-    tcp_flags: u64,
-    macs: u64,
-}
-
-impl Scratch {
-    /// Notes what `records` records tell: TCP flags, hardware addresses, both directions.
-    pub(crate) fn told(&mut self, (tcp_flags, macs, _): (bool, bool, bool), records: u64) {
-        self.records += records;
-        self.tcp_flags += records * u64::from(tcp_flags);
-        self.macs += records * u64::from(macs);
-    }
 }
 
 /// Who sends, and how.
@@ -61,7 +49,7 @@ struct Session {
 /// Exports in, flow records out.
 pub struct Collector {
     limits: Limits,
-    exporters: HashMap<IpAddr, Exporter, RandomState>,
+    exporters: Crowd,
     /// Counters of exporters forgotten.
     forgotten: Counts,
     pairing: Pairing,
@@ -69,7 +57,6 @@ pub struct Collector {
     flows: Vec<FlowRecord>,
     held_bytes: usize,
     messages: u64,
-    sampled: u64,
     now: Time,
 }
 
@@ -84,14 +71,13 @@ impl Collector {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            exporters: HashMap::default(),
+            exporters: Crowd::default(),
             forgotten: Counts::default(),
             pairing: Pairing::default(),
             scratch: Scratch::default(),
             flows: Vec::new(),
             held_bytes: 0,
             messages: 0,
-            sampled: 0,
             now: Time::MIN,
         }
     }
@@ -116,7 +102,7 @@ impl Collector {
 
     /// The connection from `from` has ended, and with it its templates (RFC 7011, 8).
     pub fn end_stream(&mut self, from: SocketAddr) {
-        if let Some(exporter) = self.exporters.get_mut(&from.ip()) {
+        if let Some(exporter) = self.exporters.get_mut(from.ip()) {
             let change = exporter.end_stream(from.port());
             self.held_bytes = self.held_bytes.saturating_add_signed(change);
         }
@@ -125,7 +111,55 @@ impl Collector {
     /// Time passes without messages: what has waited long enough for a counterpart waits no longer.
     pub fn advance(&mut self, now: Time, out: &mut Vec<FlowRecord>) {
         self.now = self.now.max(now);
+        let ready = out.len();
         self.pairing.advance(self.now, out);
+        self.attribute(&out[ready..]);
+    }
+
+    /// Forgets exporters and domains that have been silent for too long by `now`. To be called now and then.
+    pub fn expire(&mut self, now: Time) {
+        for gone in self.exporters.expire(now) {
+            self.forget(&gone);
+            self.forgotten.exporters_expired += 1;
+        }
+        for change in self.exporters.expire_domains(now) {
+            self.held_bytes = self.held_bytes.saturating_add_signed(change);
+        }
+    }
+
+    fn forget(&mut self, gone: &Exporter) {
+        self.held_bytes = self.held_bytes.saturating_sub(gone.held_bytes());
+        self.forgotten.merge(&gone.counts);
+    }
+
+    /// Templates and sampling of every session over UDP, sorted.
+    pub fn save(&self) -> Vec<SessionState> {
+        let mut sessions: Vec<_> = self
+            .exporters
+            .iter()
+            .flat_map(|(address, one)| one.save(address))
+            .filter(|session| session.state.worth_keeping())
+            .collect();
+        sessions.sort_by_key(|session| (session.exporter, session.port, session.format, session.domain));
+        sessions
+    }
+
+    /// Takes what an earlier run saved, as if it had come at `now`, within the same limits.
+    pub fn restore(&mut self, sessions: Vec<SessionState>, now: Time) {
+        for session in sessions {
+            self.make_room(session.exporter);
+            let exporter = self.exporters.enter(session.exporter, self.messages);
+            let key = DomainKey {
+                port: session.port,
+                stream: false,
+                format: session.format,
+                domain: session.domain,
+            };
+            let change = exporter.with_domain(key, (self.messages, now), |domain, counts| {
+                domain.restore(session.state, counts);
+            });
+            self.held_bytes = self.held_bytes.saturating_add_signed(change);
+        }
     }
 
     fn take(&mut self, session: Session, arrival: Time, bytes: &[u8], out: &mut Vec<FlowRecord>) {
@@ -134,38 +168,59 @@ impl Collector {
         self.messages += 1;
         self.make_room(from.ip());
         let mut flows = std::mem::take(&mut self.flows);
-        let exporter = self.exporters.entry(from.ip()).or_default();
+        let exporter = self.exporters.enter(from.ip(), self.messages);
+        (exporter.used, exporter.last) = (self.messages, arrival);
+        exporter.first = exporter.first.or(Some(arrival));
         let faults = exporter.counts.fault_count();
         if let Ok(datagram) = sflow::open(bytes) {
             self.sflow(session, arrival, &datagram, &mut flows);
         } else {
             self.message(session, arrival, bytes, &mut flows);
         }
-        if let Some(exporter) = self.exporters.get_mut(&from.ip()) {
+        if let Some(exporter) = self.exporters.get_mut(from.ip()) {
             exporter.counts.malformed += u64::from(exporter.counts.fault_count() > faults);
         }
+        let ready = out.len();
         for flow in flows.drain(..) {
-            self.sampled += u64::from(flow.sampling > 1);
             self.pairing.push(flow, self.now, out);
         }
         self.flows = flows;
         self.pairing.advance(self.now, out);
+        self.attribute(&out[ready..]);
+    }
+
+    /// Counts flow records made with the exporter they came from.
+    fn attribute(&mut self, flows: &[FlowRecord]) {
+        for run in flows.chunk_by(|one, other| one.exporter == other.exporter) {
+            let known = run[0]
+                .exporter
+                .and_then(|address| self.exporters.get_mut(address));
+            // Forgotten in the meantime, or an sFlow agent behind another sender.
+            let counts = known.map_or(&mut self.forgotten, |one| &mut one.counts);
+            for flow in run {
+                match flow.reverse {
+                    None => counts.one_way += 1,
+                    Some(_) => counts.two_way += 1,
+                }
+            }
+        }
     }
 
     /// Ends the input: what waits for a counterpart waits no longer.
     pub fn finish(&mut self, out: &mut Vec<FlowRecord>) {
+        let ready = out.len();
         self.pairing.finish(out);
+        self.attribute(&out[ready..]);
     }
 
     fn message(&mut self, session: Session, arrival: Time, bytes: &[u8], flows: &mut Vec<FlowRecord>) {
         let from = session.from;
-        let exporter = self.exporters.entry(from.ip()).or_default();
+        let exporter = self.exporters.enter(from.ip(), self.messages);
         exporter.counts.messages += 1;
         let message = match Message::open(bytes) {
             Ok(message) => message,
             Err(fault) => {
                 exporter.counts.fault(fault);
-                exporter.used = self.messages;
                 return;
             }
         };
@@ -178,11 +233,12 @@ impl Collector {
             domain: header.domain,
         };
         let scratch = &mut self.scratch;
-        let change = exporter.with_domain(key, self.messages, |domain, counts| {
+        let change = exporter.with_domain(key, (self.messages, arrival), |domain, counts| {
             domain.message(&message, counts, scratch, |rows, header, samplers, counts| {
                 convert(rows, header, from.ip(), samplers, counts, flows);
             });
         });
+        flows.iter().for_each(|flow| exporter.see(flow, header.export));
         self.held_bytes = self.held_bytes.saturating_add_signed(change);
     }
 
@@ -194,7 +250,7 @@ impl Collector {
         flows: &mut Vec<FlowRecord>,
     ) {
         let from = session.from;
-        let exporter = self.exporters.entry(from.ip()).or_default();
+        let exporter = self.exporters.enter(from.ip(), self.messages);
         let counts = &mut exporter.counts;
         counts.messages += 1;
         let rows = &mut self.scratch.rows;
@@ -219,35 +275,29 @@ impl Collector {
         };
         convert(rows, &header, agent.agent, &Samplers::default(), counts, flows);
         let samples = self.scratch.rows.len() as u64;
-        self.scratch.told((true, true, false), samples);
+        counts.told((true, true, false), samples);
         let key = DomainKey {
             port: from.port(),
             stream: session.stream,
             format: Format::Sflow5,
             domain: agent.sub_agent,
         };
-        let change = exporter.with_domain(key, self.messages, |domain, counts| {
+        let change = exporter.with_domain(key, (self.messages, arrival), |domain, counts| {
             domain.proven |= samples > 0;
             domain.datagram(agent.sequence, agent.uptime_ms, counts);
         });
+        flows.iter().for_each(|flow| exporter.see(flow, arrival));
         self.held_bytes = self.held_bytes.saturating_add_signed(change);
     }
 
     /// Forgets exporters until another one fits. Those that never delivered a record go first, then the longest silent.
     fn make_room(&mut self, coming: IpAddr) {
         while self.held_bytes > self.limits.held_bytes
-            || (self.exporters.len() >= self.limits.exporters && !self.exporters.contains_key(&coming))
+            || (self.exporters.len() >= self.limits.exporters && !self.exporters.contains(coming))
         {
-            let oldest = self
-                .exporters
-                .iter()
-                .min_by_key(|(_, one)| (one.proven(), one.used));
-            let Some((&address, _)) = oldest else { break };
-            if let Some(gone) = self.exporters.remove(&address) {
-                self.held_bytes = self.held_bytes.saturating_sub(gone.held_bytes());
-                self.forgotten.merge(&gone.counts);
-                self.forgotten.exporters_evicted += 1;
-            }
+            let Some(gone) = self.exporters.evict() else { break };
+            self.forget(&gone);
+            self.forgotten.exporters_evicted += 1;
         }
     }
 
@@ -275,7 +325,7 @@ impl Collector {
         let mut reports: Vec<_> = self
             .exporters
             .iter()
-            .map(|(&address, one)| one.report(address))
+            .map(|(address, one)| one.report(address))
             .collect();
         reports.sort_by_key(|report| report.address);
         reports
@@ -284,17 +334,6 @@ impl Collector {
     /// Bytes of templates and parked data held.
     pub const fn held_bytes(&self) -> usize {
         self.held_bytes
-    }
-
-    /// Do most records so far tell TCP flags, and most of them hardware addresses?
-    pub const fn tells_flags_and_macs(&self) -> (bool, bool) {
-        let half = self.scratch.records / 2;
-        (self.scratch.tcp_flags > half, self.scratch.macs > half)
-    }
-
-    /// Was any record sampled?
-    pub const fn sampled(&self) -> bool {
-        self.sampled > 0
     }
 }
 

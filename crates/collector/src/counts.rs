@@ -3,10 +3,42 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use weir_wire::export::{Fault, elements};
+use weir_model::{Need, Time};
+use weir_wire::export::{Fault, Format, elements};
 
 /// Unknown elements told apart; further ones are counted together. Real networks have a few dozen.
 const UNKNOWN_MAX: usize = 1_024;
+
+/// Names of the counters, in the order of [`Counts::all_mut`].
+const NAMES: [&str; 27] = [
+    "messages",
+    "malformed",
+    "records",
+    "with_tcp_flags",
+    "with_macs",
+    "sampled",
+    "two_way",
+    "one_way",
+    "options",
+    "not_flows",
+    "counter_samples",
+    "other_samples",
+    "sampler_drops",
+    "lists",
+    "templates",
+    "templates_changed",
+    "templates_withdrawn",
+    "templates_refused",
+    "sets_parked",
+    "sets_replayed",
+    "sets_dropped",
+    "lost",
+    "late",
+    "restarts",
+    "domains_evicted",
+    "exporters_evicted",
+    "exporters_expired",
+];
 
 /// Counters of one exporter, or of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +49,13 @@ pub struct Counts {
     pub malformed: u64,
     /// Flow records taken, before pairing.
     pub records: u64,
+    /// Of those: with TCP flags, with hardware addresses, of a sampled stream of packets.
+    pub with_tcp_flags: u64,
+    pub with_macs: u64,
+    pub sampled: u64,
+    /// Flow records made of them: both directions (as they came, or paired), and one-way.
+    pub two_way: u64,
+    pub one_way: u64,
     /// Options records taken.
     pub options: u64,
     /// Records that are about no IP flow, or lack addresses.
@@ -46,11 +85,45 @@ pub struct Counts {
     /// Observation domains and exporters forgotten to make room.
     pub domains_evicted: u64,
     pub exporters_evicted: u64,
+    /// Exporters forgotten because they were silent for long.
+    pub exporters_expired: u64,
     /// Faults by kind, in the order of [`Fault::ALL`].
     faults: [u64; Fault::ALL.len()],
 }
 
 impl Counts {
+    /// Notes what `records` records tell: TCP flags, hardware addresses (both directions: seen per record).
+    pub(crate) fn told(&mut self, (tcp_flags, macs, _): (bool, bool, bool), records: u64) {
+        self.with_tcp_flags += records * u64::from(tcp_flags);
+        self.with_macs += records * u64::from(macs);
+    }
+
+    /// Every counter with its name, faults as `fault_<word>`; zeros are left out.
+    pub fn named(&self) -> Vec<(String, u64)> {
+        let mut copy = self.clone();
+        let counters = NAMES
+            .iter()
+            .zip(copy.all_mut())
+            .map(|(name, times)| ((*name).to_owned(), *times));
+        let faults = Fault::ALL.map(|fault| (format!("fault_{}", fault.word()), self.of(fault)));
+        counters.chain(faults).filter(|&(_, times)| times > 0).collect()
+    }
+
+    /// Sets the counter of this name, as [`Counts::named`] gives it; false when there is none.
+    pub fn set(&mut self, name: &str, times: u64) -> bool {
+        if let Some(at) = NAMES.iter().position(|known| *known == name) {
+            *self.all_mut()[at] = times;
+            return true;
+        }
+        let fault = name
+            .strip_prefix("fault_")
+            .and_then(|word| Fault::ALL.into_iter().find(|fault| fault.word() == word));
+        if let Some(fault) = fault {
+            self.faults[fault as usize] = times;
+        }
+        fault.is_some()
+    }
+
     /// Counts a fault.
     pub fn fault(&mut self, fault: Fault) {
         self.faults[fault as usize] += 1;
@@ -98,11 +171,16 @@ impl Counts {
         grown
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 21] {
+    fn all_mut(&mut self) -> [&mut u64; 27] {
         [
             &mut self.messages,
             &mut self.malformed,
             &mut self.records,
+            &mut self.with_tcp_flags,
+            &mut self.with_macs,
+            &mut self.sampled,
+            &mut self.two_way,
+            &mut self.one_way,
             &mut self.options,
             &mut self.not_flows,
             &mut self.counter_samples,
@@ -121,6 +199,7 @@ impl Counts {
             &mut self.restarts,
             &mut self.domains_evicted,
             &mut self.exporters_evicted,
+            &mut self.exporters_expired,
         ]
     }
 }
@@ -129,11 +208,56 @@ impl Counts {
 #[derive(Clone, Debug)]
 pub struct ExporterReport {
     pub address: IpAddr,
+    /// Formats it sends.
+    pub formats: Vec<Format>,
     pub domains: usize,
     pub templates: usize,
+    /// Names of the elements in its templates, sorted; empty for formats without templates.
+    pub elements: Vec<String>,
+    /// One packet of so many, each value seen (at most [`Self::SAMPLINGS_MAX`]).
+    pub sampling: Vec<u32>,
+    /// Time-outs that its records show, seconds.
+    pub active_timeout_s: Option<u32>,
+    pub idle_timeout_s: Option<u32>,
+    /// Arrival of its first and last message.
+    pub first: Time,
+    pub last: Time,
     /// How far the exporter's clock was behind the time of arrival, last seen, nanoseconds.
     pub skew_ns: i64,
     pub counts: Counts,
+}
+
+impl ExporterReport {
+    /// Sampling intervals told apart; more are not kept.
+    pub const SAMPLINGS_MAX: usize = 8;
+
+    /// What this exporter's records offer to methods. Directions are paired where the exporter does not.
+    pub fn offers(&self) -> Vec<Need> {
+        self.counts.offers()
+    }
+}
+
+impl Counts {
+    /// What records as those counted offer to methods: what most of them tell, and whether none was sampled.
+    pub fn offers(&self) -> Vec<Need> {
+        let half = self.records / 2;
+        let tells = (self.with_tcp_flags > half, self.with_macs > half);
+        offered(tells, self.sampled == 0)
+    }
+}
+
+/// What records that tell TCP flags and hardware addresses, or not, offer to methods. Directions are paired where the
+/// exporter does not.
+pub fn offered((tcp_flags, macs): (bool, bool), unsampled: bool) -> Vec<Need> {
+    [
+        (true, Need::BothDirections),
+        (tcp_flags, Need::TcpFlags),
+        (macs, Need::Macs),
+        (unsampled, Need::Unsampled),
+    ]
+    .into_iter()
+    .filter_map(|(offered, need)| offered.then_some(need))
+    .collect()
 }
 
 /// Elements that came without being in any table, by enterprise number and id.
@@ -161,5 +285,26 @@ impl Unknown {
         self.seen
             .iter()
             .map(|(&(pen, id), &times)| (elements::name(pen, id), times))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_bring_every_counter_back() {
+        let mut counts = Counts::default();
+        for (at, counter) in counts.all_mut().into_iter().enumerate() {
+            *counter = at as u64 + 1;
+        }
+        counts.fault(Fault::Record);
+        let mut back = Counts::default();
+        for (name, times) in counts.named() {
+            assert!(back.set(&name, times), "{name}");
+        }
+        assert_eq!(back, counts);
+        assert_eq!((back.messages, back.of(Fault::Record)), (1, 1));
+        assert!(!back.set("no such counter", 1));
     }
 }

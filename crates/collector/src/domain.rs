@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use weir_wire::export::{Definition, Format, Header, Message, Plan, Row, Set, Template};
+use weir_model::Time;
+use weir_wire::export::{Definition, Field, Format, Header, Message, Plan, Row, Set, Template};
 
 use crate::collector::Scratch;
 use crate::counts::Counts;
 use crate::parked::{Parked, ParkedSet};
 use crate::sampling::Samplers;
 use crate::sequence::{Sequence, Step};
+use crate::state::DomainState;
 
 /// Templates of one domain. Large routers use dozens; whoever sends more is refused further ones, and keeps what it has.
 pub(crate) const TEMPLATES_MAX: usize = 1_024;
@@ -37,8 +39,11 @@ pub(crate) struct Domain {
     uptime_ms: Option<u32>,
     /// When the exporter started (160), where options data tell it for all records.
     boot_ms: Option<u64>,
-    /// Running number of the last message, for eviction.
+    /// Running number of the last message, for eviction, and its arrival.
     pub(crate) used: u64,
+    pub(crate) last: Time,
+    /// Kept from an earlier run: valid only as long as the exporter has not restarted since.
+    restored: bool,
     /// Has it ever delivered a record? Those that have are evicted last.
     pub(crate) proven: bool,
 }
@@ -115,8 +120,46 @@ impl Domain {
         if self.uptime_ms.is_some_and(|before| went_back(before, uptime_ms)) {
             counts.restarts += 1;
             self.sequence.restart(None);
+            if std::mem::take(&mut self.restored) {
+                self.templates.clear();
+                self.fields = 0;
+                self.samplers = Samplers::default();
+            }
         }
         self.uptime_ms = Some(uptime_ms);
+    }
+
+    /// What is worth keeping over a restart of ours.
+    pub(crate) fn save(&self) -> DomainState {
+        let mut templates: Vec<Template> = self
+            .templates
+            .values()
+            .map(|known| known.template.clone())
+            .collect();
+        templates.sort_by_key(|template| template.id);
+        DomainState {
+            uptime_ms: self.uptime_ms,
+            boot_ms: self.boot_ms,
+            templates,
+            samplers: self.samplers.save(),
+        }
+    }
+
+    /// Takes what an earlier run kept, within the same limits as what exporters send.
+    pub(crate) fn restore(&mut self, state: DomainState, counts: &mut Counts) {
+        for template in state.templates {
+            if template.fields.len() <= Template::FIELDS_MAX {
+                self.learn(template, counts);
+            }
+        }
+        self.samplers = Samplers::restore(state.samplers);
+        (self.uptime_ms, self.boot_ms) = (state.uptime_ms, state.boot_ms);
+        self.restored = true;
+    }
+
+    /// The templates, for people.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.templates.values().flat_map(|known| &known.template.fields)
     }
 
     fn account(&mut self, header: &Header, units: Option<u32>, counts: &mut Counts) {
@@ -241,7 +284,7 @@ impl Domain {
                     row.boot_ms = row.boot_ms.or(self.boot_ms);
                 }
             }
-            scratch.told(plan.tells(), read.records);
+            counts.told(plan.tells(), read.records);
             taken(&scratch.rows, header, &self.samplers, counts);
         }
         read.records

@@ -1,13 +1,16 @@
 //! One exporter: its observation domains within a limit, its counters, its clock against ours.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ahash::RandomState;
-use weir_wire::export::Format;
+use weir_model::{FlowRecord, NANOS_PER_S, Time};
+use weir_wire::export::{Format, elements};
 
 use crate::counts::{Counts, ExporterReport};
 use crate::domain::Domain;
+use crate::state::SessionState;
+use crate::timeouts::Timeouts;
 
 /// Domains of one exporter (RFC 7011, 3.1). Chassis have one per line card; beyond this the least recently used goes.
 pub(crate) const DOMAINS_MAX: usize = 256;
@@ -30,25 +33,36 @@ pub(crate) struct Exporter {
     pub(crate) counts: Counts,
     pub(crate) skew_ns: i64,
     pub(crate) used: u64,
+    /// Arrival of the first and of the last message.
+    pub(crate) first: Option<Time>,
+    pub(crate) last: Time,
+    /// Sampling intervals seen, in order of appearance.
+    sampling: Vec<u32>,
+    timeouts: Timeouts,
     held_bytes: usize,
 }
+
+/// Silence after which a domain is forgotten: RFC 7011 (8.4) lets templates over UDP live half an hour; patient exporters
+/// are given two.
+const DOMAIN_SILENCE_NS: i64 = 7_200 * NANOS_PER_S;
 
 impl Exporter {
     /// Runs `work` on a domain, made if need be; returns the change of bytes held.
     pub(crate) fn with_domain(
         &mut self,
         key: DomainKey,
-        used: u64,
+        (used, now): (u64, Time),
         work: impl FnOnce(&mut Domain, &mut Counts),
     ) -> isize {
         self.used = used;
+        self.last = now;
         let before = self.held_bytes;
         if self.domains.len() >= DOMAINS_MAX && !self.domains.contains_key(&key) {
             self.evict_domain();
         }
         let held = self.domains.get(&key).map_or(0, Domain::held_bytes);
         let domain = self.domains.entry(key).or_default();
-        domain.used = used;
+        (domain.used, domain.last) = (used, now);
         work(domain, &mut self.counts);
         self.held_bytes = self.held_bytes + domain.held_bytes() - held;
         self.held_bytes as isize - before as isize
@@ -70,15 +84,19 @@ impl Exporter {
 
     /// Forgets the domains of a connection that has ended; returns the change of bytes held.
     pub(crate) fn end_stream(&mut self, port: u16) -> isize {
+        self.forget(|key, _| key.stream && key.port == port)
+    }
+
+    fn forget(&mut self, ends: impl Fn(&DomainKey, &Domain) -> bool) -> isize {
         let before = self.held_bytes;
         let (held_bytes, counts) = (&mut self.held_bytes, &mut self.counts);
         self.domains.retain(|key, domain| {
-            let ends = key.stream && key.port == port;
-            if ends {
+            let gone = ends(key, domain);
+            if gone {
                 *held_bytes -= domain.held_bytes();
                 counts.sets_dropped += domain.drop_parked();
             }
-            !ends
+            !gone
         });
         self.held_bytes as isize - before as isize
     }
@@ -92,12 +110,54 @@ impl Exporter {
         self.held_bytes
     }
 
+    /// Learns from a record exported at `export`.
+    pub(crate) fn see(&mut self, flow: &FlowRecord, export: Time) {
+        self.timeouts.see(flow, export);
+        self.counts.sampled += u64::from(flow.sampling > 1);
+        let known = self.sampling.contains(&flow.sampling);
+        if !known && self.sampling.len() < ExporterReport::SAMPLINGS_MAX {
+            self.sampling.push(flow.sampling);
+        }
+    }
+
+    /// Forgets domains that have been silent for too long; returns the change of bytes held.
+    pub(crate) fn expire(&mut self, now: Time) -> isize {
+        self.forget(|_, domain| now.since(domain.last) > DOMAIN_SILENCE_NS)
+    }
+
+    /// What is worth keeping over a restart of ours: sessions over UDP, whose templates outlive our absence.
+    pub(crate) fn save(&self, address: IpAddr) -> impl Iterator<Item = SessionState> {
+        let sessions = self.domains.iter().filter(|(key, _)| !key.stream);
+        sessions.map(move |(key, domain)| SessionState {
+            exporter: address,
+            port: key.port,
+            format: key.format,
+            domain: key.domain,
+            state: domain.save(),
+        })
+    }
+
     /// For people.
     pub(crate) fn report(&self, address: IpAddr) -> ExporterReport {
+        let formats: BTreeSet<Format> = self.domains.keys().map(|key| key.format).collect();
+        let fields = self.domains.values().flat_map(Domain::fields);
+        let fields: BTreeSet<(u32, u16)> = fields.map(|field| (field.pen, field.id)).collect();
+        let named = fields
+            .into_iter()
+            .filter(|&(pen, _)| pen != elements::PEN_V9_SCOPE);
+        let elements: BTreeSet<String> = named.map(|(pen, id)| elements::name(pen, id)).collect();
+        let (active_timeout_s, idle_timeout_s) = self.timeouts.estimate();
         ExporterReport {
             address,
+            formats: formats.into_iter().collect(),
             domains: self.domains.len(),
             templates: self.domains.values().map(Domain::templates).sum(),
+            elements: elements.into_iter().collect(),
+            sampling: self.sampling.clone(),
+            active_timeout_s,
+            idle_timeout_s,
+            first: self.first.unwrap_or(self.last),
+            last: self.last,
             skew_ns: self.skew_ns,
             counts: self.counts.clone(),
         }

@@ -4,6 +4,7 @@
 
 mod collector;
 mod counts;
+mod crowd;
 mod domain;
 mod exporter;
 pub mod files;
@@ -12,7 +13,10 @@ mod parked;
 mod record;
 mod sampling;
 mod sequence;
+mod state;
+mod timeouts;
 
 pub use collector::{Collector, Limits};
-pub use counts::{Counts, ExporterReport, Unknown};
+pub use counts::{Counts, ExporterReport, Unknown, offered};
 pub use pairing::{Pairing, PairingCounts};
+pub use state::{DomainState, SamplerState, SessionState};

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use ahash::RandomState;
 use weir_wire::export::{Row, Sampling};
 
+use crate::state::SamplerState;
+
 /// Samplers remembered per domain; routers have one per interface at most, a thousand is a large chassis.
 const SAMPLERS_MAX: usize = 1_024;
 
@@ -37,6 +39,35 @@ impl Samplers {
             }
         } else {
             self.whole = Some(one_of);
+        }
+    }
+
+    /// What is worth keeping over a restart of ours.
+    pub(crate) fn save(&self) -> SamplerState {
+        let mut state = SamplerState {
+            by_selector: self
+                .by_selector
+                .iter()
+                .map(|(&id, &one_of)| (id, one_of))
+                .collect(),
+            by_interface: self
+                .by_interface
+                .iter()
+                .map(|(&id, &one_of)| (id, one_of))
+                .collect(),
+            whole: self.whole,
+        };
+        state.by_selector.sort_unstable();
+        state.by_interface.sort_unstable();
+        state
+    }
+
+    /// Takes what an earlier run kept.
+    pub(crate) fn restore(state: SamplerState) -> Self {
+        Self {
+            by_selector: state.by_selector.into_iter().take(SAMPLERS_MAX).collect(),
+            by_interface: state.by_interface.into_iter().take(SAMPLERS_MAX).collect(),
+            whole: state.whole,
         }
     }
 

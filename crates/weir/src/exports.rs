@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use weir_capture::{CaptureFile, Input, RawPacket};
-use weir_collector::Collector;
+use weir_collector::{Collector, ExporterReport};
 use weir_model::{Batch, FlowRecord, Need, Quantity, Time};
 use weir_wire::export::sniff;
 use weir_wire::packet::{L4, Net};
@@ -94,26 +94,7 @@ fn look_through(mut file: CaptureFile) -> Option<Vec<Need>> {
     if packets == 0 || rare(packets, exports) {
         return None;
     }
-    Some(offers(&collector))
-}
-
-/// What records as those seen so far offer to methods.
-pub(crate) fn offers(collector: &Collector) -> Vec<Need> {
-    offered(collector.tells_flags_and_macs(), !collector.sampled())
-}
-
-/// What records that tell TCP flags and hardware addresses, or not, offer to methods. Directions are paired where the
-/// exporter does not.
-fn offered((flags, macs): (bool, bool), unsampled: bool) -> Vec<Need> {
-    [
-        (true, Need::BothDirections),
-        (flags, Need::TcpFlags),
-        (macs, Need::Macs),
-        (unsampled, Need::Unsampled),
-    ]
-    .into_iter()
-    .filter_map(|(offered, need)| offered.then_some(need))
-    .collect()
+    Some(collector.counts().offers())
 }
 
 /// Sender and payload of a UDP datagram that is no fragment.
@@ -205,6 +186,11 @@ impl Collecting {
         self.files.finish(&mut flows);
         flows.into_iter().for_each(|flow| self.order.push(flow));
         self.order.finish_some(batch)
+    }
+
+    /// Who exported.
+    pub(crate) fn exporters(&self) -> Vec<ExporterReport> {
+        self.collector.exporters()
     }
 
     /// What was collected, in lines for people.

@@ -238,6 +238,7 @@ impl Source<'_> {
             wanted = self.feeds.send(enricher.push(std::mem::take(&mut batch)));
         }
         summary.exports = collecting.lines();
+        summary.exporters = collecting.exporters();
         enricher.scope().cloned()
     }
 }

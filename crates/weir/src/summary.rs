@@ -52,6 +52,8 @@ pub struct Summary {
     pub troubles: Vec<String>,
     /// What was collected, when the input was flow exports: lines for people.
     pub exports: Vec<String>,
+    /// Who exported, when the input was flow exports.
+    pub exporters: Vec<weir_collector::ExporterReport>,
     /// A file could not be opened.
     pub failed: bool,
     /// What was read, in words: packets, or datagrams.
@@ -86,6 +88,7 @@ impl Summary {
             scope: None,
             troubles: Vec::new(),
             exports: Vec::new(),
+            exporters: Vec::new(),
             failed: false,
             source: String::new(),
             packets: 0,

@@ -27,6 +27,8 @@ Examples:
   weir collect --listen tls://:4740 --tls-cert weir.pem --tls-key weir.key --tls-clients exporters-ca.pem
   weir collect --listen udp://127.0.0.1:9995 --flows csv --filter 'dst port 445'
 
+weir exporters tells what each exporter sends and which methods can work with it.
+
 Stop it with Ctrl-C or SIGTERM: what is still open is closed and printed, and the exit code is 0.";
 
 /// Receiving flow exports.
@@ -55,6 +57,13 @@ pub(super) struct CollectArgs {
     /// Authorities (PEM) that must have signed the certificates of exporters.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_clients: Option<PathBuf>,
+    /// Where templates, sampling and statistics are kept over restarts [default: $STATE_DIRECTORY, else
+    /// $XDG_STATE_HOME/weir, else ~/.local/state/weir].
+    #[arg(long, value_name = "DIR", conflicts_with = "no_state")]
+    state: Option<PathBuf>,
+    /// Keeps nothing.
+    #[arg(long)]
+    no_state: bool,
     /// How events are printed.
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORM")]
     output: Output,
@@ -111,6 +120,10 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
         allowed: (!args.allow.is_empty()).then(|| Networks::new(args.allow)),
         tls,
         hold: Duration::from_secs(args.hold.into()),
+        state: args
+            .state
+            .or_else(collect::default_directory)
+            .filter(|_| !args.no_state),
         detect: args.flows.is_none(),
         stop: shutdown::flag()?,
     };

@@ -2,6 +2,7 @@
 //! It only turns words into a job and a job's end into words; the work is done in `pipeline`.
 
 mod collect;
+mod exporters;
 mod manual;
 mod read;
 
@@ -39,6 +40,8 @@ Examples:
 enum Command {
     /// Receives NetFlow, IPFIX and sFlow and prints events as they close, until SIGINT or SIGTERM.
     Collect(collect::CollectArgs),
+    /// What each exporter sends, how well, and what the methods can see of it.
+    Exporters(exporters::ExportersArgs),
     /// Lists the detection methods, or prints the manual page of one.
     Methods {
         /// Code of a method, for example DICTATTACK.
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Collect(args)) => collect::run(args),
+        Some(Command::Exporters(args)) => exporters::run(args),
         Some(Command::Methods { code }) => manual::methods(code.as_deref()),
         None if cli.read.files.is_empty() => {
             eprint_line("weir: nothing to do: give a capture with -r FILE, or see --help");

@@ -2,9 +2,11 @@
 //! whose records go the same way as those of a file. All of its threads and its only queue are here.
 
 mod books;
+mod coverage;
 mod listen;
 mod live;
 mod queue;
+mod state;
 mod stream;
 mod udp;
 mod watch;
@@ -21,10 +23,12 @@ use weir_collector::Collector;
 use weir_enrich::{Enricher, Scope};
 use weir_model::{Batch, Networks, Time};
 
+pub use coverage::{Reach, coverage};
 pub use listen::{Listen, Transport};
+pub(crate) use state::report_json;
+pub use state::{Known, default_directory, load_exporters};
 
 use crate::config::Config;
-use crate::exports::offers;
 use crate::pipeline::{self, Consumer, Feeds};
 use crate::summary::Summary;
 use books::Books;
@@ -57,6 +61,8 @@ pub struct Job {
     pub tls: Option<TlsFiles>,
     /// How long records are held so that they can be put in order.
     pub hold: Duration,
+    /// Where templates and statistics are kept; `None`: nowhere.
+    pub state: Option<PathBuf>,
     /// Look for events.
     pub detect: bool,
     /// Set by whoever wants the collector to end.
@@ -159,13 +165,13 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     fn run<C: Consumer>(&self, consumer: C, watch: &mut Watch<impl FnMut(&str)>) -> Result<(C, Summary)> {
         let job = self.job;
-        let mut live = Live::new(Collector::default(), job.hold);
+        let mut live = Live::new(self.collector(watch)?, job.hold);
         // Methods are chosen by what the first records tell, as with a file.
         let mut ended = false;
         while !ended && !live.due(self.now()) {
             ended = self.step(&mut live, watch);
         }
-        let have = offers(&live.collector);
+        let have = live.collector.counts().offers();
         let instances = match job.detect {
             true => job.config.instances_for(&have, job.config.inside.is_some())?,
             false => Vec::new(),
@@ -175,6 +181,7 @@ impl Decoder<'_> {
             summary.scope = self.pump(ended, &mut live, &feeds, watch);
         })?;
         summary.ended(&instances, behind);
+        watch.trouble(self.keep(&live, self.now(), false));
         let books = self.books(&live);
         summary.source = books.source();
         summary.exports = books.lines();
@@ -192,8 +199,11 @@ impl Decoder<'_> {
         }
         if watch.due(now) {
             live.pass(now);
+            live.collector.expire(now.wall);
             let reasons = self.around.streams.take_reasons();
             watch.report(now, self.books(live), &reasons, &live.collector);
+            let kept = self.keep(live, now, true);
+            watch.trouble(kept);
         }
         matches!(popped, Popped::Ended)
     }
@@ -226,6 +236,32 @@ impl Decoder<'_> {
         enricher.scope().cloned()
     }
 
+    /// A collector with what an earlier run kept.
+    fn collector(&self, watch: &mut Watch<impl FnMut(&str)>) -> Result<Collector> {
+        let mut collector = Collector::default();
+        if let Some(directory) = &self.job.state {
+            let now = self.now().wall;
+            let sessions = state::load_templates(directory, now)?;
+            watch.restored(sessions.len(), directory);
+            collector.restore(sessions, now);
+        }
+        Ok(collector)
+    }
+
+    /// Writes templates and statistics to the state directory.
+    fn keep(&self, live: &Live, now: Now, running: bool) -> Result<()> {
+        let Some(directory) = &self.job.state else {
+            return Ok(());
+        };
+        state::save_templates(directory, &live.collector.save(), now.wall)?;
+        let known = Known {
+            written: now.wall,
+            running,
+            reports: live.collector.exporters(),
+        };
+        state::save_exporters(directory, &known)
+    }
+
     fn books(&self, live: &Live) -> Books {
         let mut books = Books {
             handed_on: live.handed_on,
@@ -250,4 +286,41 @@ impl Decoder<'_> {
 fn wall() -> Time {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Time(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! What tests of pages and coverage start from.
+
+    use weir_collector::{Counts, ExporterReport};
+    use weir_model::Time;
+    use weir_wire::export::Format;
+
+    /// An exporter without flags that has sent 1,000 records in 100 s.
+    pub(crate) fn report() -> ExporterReport {
+        let mut counts = Counts::default();
+        for (name, times) in [
+            ("messages", 40),
+            ("records", 1_000),
+            ("two_way", 400),
+            ("one_way", 200),
+            ("lost", 30),
+        ] {
+            assert!(counts.set(name, times));
+        }
+        ExporterReport {
+            address: "192.0.2.1".parse().expect("an address"),
+            formats: vec![Format::NetFlow9],
+            domains: 1,
+            templates: 2,
+            elements: vec!["octetDeltaCount".into(), "protocolIdentifier".into()],
+            sampling: vec![1],
+            active_timeout_s: Some(1_800),
+            idle_timeout_s: None,
+            first: Time::from_secs(1_790_000_000),
+            last: Time::from_secs(1_790_000_100),
+            skew_ns: -90_000_000_000,
+            counts,
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! since the last. Whatever arrives, the log grows by a few lines a minute.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use weir_collector::Collector;
@@ -25,6 +26,7 @@ pub(super) struct Watch<S> {
     reported: Duration,
     before: Books,
     exporters_told: Vec<std::net::IpAddr>,
+    state_failed: bool,
 }
 
 impl<S: FnMut(&str)> Watch<S> {
@@ -34,6 +36,7 @@ impl<S: FnMut(&str)> Watch<S> {
             reported: Duration::ZERO,
             before: Books::default(),
             exporters_told: Vec::new(),
+            state_failed: false,
         }
     }
 
@@ -68,6 +71,25 @@ impl<S: FnMut(&str)> Watch<S> {
             ..listen
         };
         (self.say)(&format!("listening on {open}"));
+    }
+
+    /// Tells what an earlier run left.
+    pub(super) fn restored(&mut self, sessions: usize, directory: &Path) {
+        if sessions > 0 {
+            (self.say)(&format!(
+                "templates of {sessions} sessions restored from {}",
+                directory.display()
+            ));
+        }
+    }
+
+    /// Tells that the state could not be written, once: the same disk fails again every time.
+    pub(super) fn trouble(&mut self, kept: anyhow::Result<()>) {
+        if let Err(error) = kept
+            && !std::mem::replace(&mut self.state_failed, true)
+        {
+            (self.say)(&format!("state not kept: {error:#}"));
+        }
     }
 
     /// Is a report due?

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use weir_capture::{CaptureError, Input, OtherInput};
-use weir_collector::Collector;
 use weir_collector::files::{FileKind, FlowFile, HEAD_BYTES, Untold};
+COLL
 use weir_model::{FlowRecord, Need, proto};
 
 use super::ipfix::IpfixFile;
-use super::{offered, offers};
 
 /// Bytes read ahead: some thousand records of any format.
 const AHEAD_BYTES: u64 = 1 << 20;
@@ -93,7 +92,7 @@ fn ipfix_offers(ahead: &[u8]) -> Vec<Need> {
         collector.datagram(FILE_EXPORTER, time, message, &mut flows);
         flows.clear();
     }
-    offers(&collector)
+    collector.counts().offers()
 }
 
 fn flow_offers(kind: FileKind, head: &[u8], ahead: &[u8]) -> Vec<Need> {

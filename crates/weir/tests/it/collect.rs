@@ -29,6 +29,11 @@ pub(crate) struct Running {
 impl Running {
     /// Starts one with these listeners (port 0) and waits until they are open.
     pub(crate) fn start(listen: &[&str], allowed: Option<&str>) -> Self {
+        Self::start_keeping(listen, allowed, None)
+    }
+
+    /// As `start`, with a state directory.
+    fn start_keeping(listen: &[&str], allowed: Option<&str>, state: Option<&Path>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let job = Job {
             config: Config::default(),
@@ -40,6 +45,7 @@ impl Running {
             allowed: allowed.map(|prefix| Networks::new([prefix.parse().expect("a prefix")])),
             tls: None,
             hold: Duration::from_secs(3),
+            state: state.map(Path::to_owned),
             detect: true,
             stop: Arc::clone(&stop),
         };
@@ -266,7 +272,14 @@ fn streams_are_cut_into_messages_and_garbage_is_shown_the_door() {
 #[test]
 fn the_command_ends_well_on_sigterm() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
-        .args(["collect", "--listen", "udp://127.0.0.1:0", "--flows", "csv"])
+        .args([
+            "collect",
+            "--listen",
+            "udp://127.0.0.1:0",
+            "--no-state",
+            "--flows",
+            "csv",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -284,4 +297,83 @@ fn the_command_ends_well_on_sigterm() {
     assert!(ended.status.success());
     let printed = String::from_utf8(ended.stdout).unwrap();
     assert_eq!(printed.lines().count(), 2, "{printed}");
+}
+
+/// A NetFlow v9 packet of one set, from a device that is up for so long.
+fn v9(uptime_ms: u32, sequence: u32, set: &[u16]) -> Vec<u8> {
+    let mut bytes = [9u16, 1].map(u16::to_be_bytes).concat();
+    bytes.extend(
+        [uptime_ms, 1_790_000_000, sequence, 7]
+            .map(u32::to_be_bytes)
+            .concat(),
+    );
+    bytes.extend(set.iter().flat_map(|word| word.to_be_bytes()));
+    bytes
+}
+
+#[test]
+fn a_restart_keeps_templates_unless_the_exporter_restarted_too() {
+    let scratch = Scratch::new("state");
+    let template = [0, 28, 256, 5, 8, 4, 12, 4, 2, 4, 1, 4, 4, 1];
+    // Source and destination, packets, bytes, protocol 17, and padding.
+    let data = [256, 24, 0x0a00, 1, 0x0a00, 2, 0, 3, 0, 300, 0x1100, 0];
+    let exporter = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut records = Vec::new();
+    for sets in [&[&template[..]][..], &[&data], &[&data]] {
+        let running = Running::start_keeping(&["udp://127.0.0.1:0"], None, Some(&scratch.0));
+        let to = SocketAddr::from(([127, 0, 0, 1], running.ports[0]));
+        // The third time the exporter has restarted as well: what it means by 256 now is not known.
+        let uptime_ms = if records.len() == 2 { 5_000 } else { 900_000 };
+        for set in sets {
+            exporter
+                .send_to(&v9(uptime_ms, records.len() as u32, set), to)
+                .unwrap();
+        }
+        settle();
+        let (kept, summary, said) = running.stop();
+        let restored = said
+            .iter()
+            .any(|line| line.contains("templates of 1 sessions restored"));
+        assert_eq!(restored, !records.is_empty(), "{said:?}");
+        assert!(!summary.exports.join(" ").contains("do not agree"));
+        records.push(kept.flows.len());
+    }
+    assert_eq!(records, [0, 1, 0]);
+    let page = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["exporters", "127.0.0.1", "--output", "json", "--state"])
+        .arg(&scratch.0)
+        .output()
+        .unwrap();
+    let page: serde_json::Value = serde_json::from_slice(&page.stdout).expect("one exporter");
+    assert_eq!(page["formats"][0], "NetFlow v9");
+    assert_eq!(page["counts"]["restarts"], 1);
+    assert_eq!(page["methods"]["ARPSPOOF"]["reach"], "blind");
+}
+
+#[test]
+fn the_page_of_a_capture_of_exports() {
+    let Some(shared) = crate::run::shared() else {
+        return;
+    };
+    let capture = crate::run::files_below(&shared.join("flow"))
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|end| end == "pcap"))
+        .expect("captures of exports");
+    let page = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .arg("exporters")
+        .arg("-r")
+        .arg(capture)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(page.stdout).unwrap();
+    for words in [
+        "records ",
+        "time-outs ",
+        "one-way ",
+        "fully ",
+        "blind ",
+        "1 exporters",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
 }

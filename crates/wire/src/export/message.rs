@@ -24,6 +24,21 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format, in the order of declaration.
+    pub const ALL: [Self; 6] = [
+        Self::NetFlow1,
+        Self::NetFlow5,
+        Self::NetFlow7,
+        Self::NetFlow9,
+        Self::Ipfix,
+        Self::Sflow5,
+    ];
+
+    /// The format of this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.word() == word)
+    }
+
     /// Name for people.
     pub const fn word(self) -> &'static str {
         match self {
