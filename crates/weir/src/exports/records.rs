@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 
 use weir_capture::{CaptureError, Input, OtherInput};
 use weir_collector::files::{FileKind, FlowFile, HEAD_BYTES, Untold};
-COLL
+use weir_collector::{Collector, offered};
 use weir_model::{FlowRecord, Need, proto};
 
 use super::ipfix::IpfixFile;
