@@ -8,7 +8,7 @@ use siphasher::sip::SipHasher13;
 use weir_model::{FlowKey, FlowRecord, Mac, Time, Transaction};
 
 /// Whom a cell is for. `host` decides the shard; `role` separates several kinds of cells of one method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellKey {
     pub role: u8,
     pub host: IpAddr,
@@ -84,11 +84,39 @@ impl CellKey {
         ((host ^ mac.rotate_left(17)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize
     }
 
-    /// A stable number for the cell, for telling findings of one cell from another's.
+    /// A stable number for the cell, for telling findings of one cell from another's. It is part of what is stored, so
+    /// it does not follow `Hash`, which only has to be fast.
     pub fn id(&self) -> u64 {
         let mut hash = SipHasher13::new_with_keys(0x6365_6c6c, 0x6964);
-        self.hash(&mut hash);
+        self.role.hash(&mut hash);
+        self.host.hash(&mut hash);
+        self.mac.hash(&mut hash);
+        self.peer.hash(&mut hash);
+        self.port.hash(&mut hash);
+        self.vlan.hash(&mut hash);
         hash.finish()
+    }
+}
+
+/// As few words as there are: most keys are one address. Keys that only differ in what is left out are still unequal.
+impl Hash for CellKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let vlan = self.vlan.map_or(0, |vlan| u64::from(vlan) + 1);
+        state.write_u128(bits(self.host));
+        state.write_u64(u64::from(self.role) | u64::from(self.port) << 8 | vlan << 24);
+        if let Some(mac) = self.mac {
+            mac.hash(state);
+        }
+        if let Some(peer) = self.peer {
+            state.write_u128(bits(peer));
+        }
+    }
+}
+
+fn bits(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => ip.to_bits().into(),
+        IpAddr::V6(ip) => ip.to_bits(),
     }
 }
 

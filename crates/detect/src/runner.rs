@@ -208,20 +208,27 @@ impl<M: Method> Typed<M> {
         out: &mut Vec<Emission>,
     ) {
         for (key, opens) in cells.drain() {
-            let partition = key.partition();
-            if owned[partition] && (opens == Opens::Cell || self.tables[partition].knows(&key)) {
-                self.fold(seq, record, key, out);
+            if owned[key.partition()] {
+                self.fold(seq, record, (key, opens), out);
             }
         }
     }
 
-    fn fold(&mut self, seq: u64, record: Record<'_>, key: CellKey, out: &mut Vec<Emission>) {
+    fn fold(
+        &mut self,
+        seq: u64,
+        record: Record<'_>,
+        (key, opens): (CellKey, Opens),
+        out: &mut Vec<Emission>,
+    ) {
         let partition = key.partition();
         let Self {
             params, tables, now, ..
         } = self;
         let breaks = |state: &M::State| M::breaks(params, state, record.start());
-        let (at, gone) = tables[partition].touch(key, *now, breaks);
+        let Some((at, gone)) = tables[partition].touch(key, opens, *now, breaks) else {
+            return;
+        };
         if let Some(gone) = gone {
             let cell = match gone {
                 Gone::Broken(cell) => cell,

@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 use weir_model::Time;
 
 use crate::CellKey;
+use crate::cell::Opens;
 use crate::findings::Reported;
 
 /// No slot.
@@ -77,30 +78,26 @@ impl<S: Default> CellTable<S> {
         self.index.len()
     }
 
-    /// Is there a cell of this key?
-    pub(crate) fn knows(&self, key: &CellKey) -> bool {
-        let at = self
-            .index
-            .find(self.hasher.hash_one(key), |&at| self.slots[at as usize].is(key));
-        at.is_some()
-    }
-
-    /// The place of `key`'s cell, made when missing, and the cell that had to go for it: its broken predecessor (`breaks` says
-    /// so of its state), or the longest silent one of a full table.
+    /// The place of `key`'s cell and the cell that had to go for it: its broken predecessor (`breaks` says so of its state), or
+    /// the longest silent one of a full table. A missing cell is made, unless the record opens nothing.
     pub(crate) fn touch(
         &mut self,
         key: CellKey,
+        opens: Opens,
         now: Time,
         breaks: impl FnOnce(&S) -> bool,
-    ) -> (u32, Option<Gone<S>>) {
+    ) -> Option<(u32, Option<Gone<S>>)> {
         let hash = self.hasher.hash_one(key);
         let slots = &self.slots;
         let known = self.index.find(hash, |&at| slots[at as usize].is(&key)).copied();
         let Some(at) = known else {
+            if opens == Opens::Nothing {
+                return None;
+            }
             let evicted = (self.len() >= self.cells_max).then(|| self.pop_oldest());
             let at = self.insert(hash, key, now);
             self.link_latest(at);
-            return (at, evicted.flatten().map(Gone::Evicted));
+            return Some((at, evicted.flatten().map(Gone::Evicted)));
         };
         let slot = &mut self.slots[at as usize];
         let broken = slot.cell.as_ref().is_some_and(|cell| breaks(&cell.state));
@@ -113,7 +110,7 @@ impl<S: Default> CellTable<S> {
                 cell.touched = now;
             }
         }
-        (at, gone.map(Gone::Broken))
+        Some((at, gone.map(Gone::Broken)))
     }
 
     /// The cell at a place [`Self::touch`] named; its place is good until the table is changed again.
@@ -245,7 +242,11 @@ mod tests {
     }
 
     fn touch(table: &mut CellTable<u32>, last: u8, second: i64) -> Option<CellKey> {
-        let (at, gone) = table.touch(key(last), Time::from_secs(second), |state| *state >= 3);
+        let (at, gone) = table
+            .touch(key(last), Opens::Cell, Time::from_secs(second), |state| {
+                *state >= 3
+            })
+            .unwrap();
         table.cell(at).unwrap().state += 1;
         gone.map(|(Gone::Broken(cell) | Gone::Evicted(cell))| cell.key)
     }
@@ -294,6 +295,7 @@ mod tests {
         let mut list: Vec<CellKey> = Vec::new();
         let mut seed = 7_u32;
         for second in 0..20_000 {
+            let now = Time::from_secs(second);
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             if seed >> 29 == 0 {
                 let ours = table.pop_oldest().map(|cell| cell.key);
@@ -301,11 +303,11 @@ mod tests {
                 continue;
             }
             let wanted = key((seed >> 24) as u8 % 40);
-            let evicted = table
-                .touch(wanted, Time::from_secs(second), |_| false)
-                .1
-                .is_some();
             let known = list.iter().position(|key| *key == wanted);
+            let untouched = table.touch(wanted, Opens::Nothing, now, |_| false).is_none();
+            assert_eq!(untouched, known.is_none());
+            let (_, gone) = table.touch(wanted, Opens::Cell, now, |_| false).unwrap();
+            let evicted = gone.is_some();
             assert_eq!(evicted, known.is_none() && list.len() == 16);
             if let Some(at) = known.or(evicted.then_some(0)) {
                 list.remove(at);

@@ -25,6 +25,8 @@ crate::params! {
 }
 
 const INTERVAL_S: u32 = 300;
+/// Names, time and the web: who wants nothing else is not followed; who does is followed from then on.
+const EVERYDAY_PORTS: [u16; 4] = [53, 80, 123, 443];
 const TARGETS_LISTED_MAX: usize = 32;
 
 /// See the file.
@@ -70,7 +72,7 @@ impl Method for DiverseCommunication {
         manual: Manual {
             what: "A host that suddenly wants everything of everybody explores the network: a worm, an intruder, or a tool of the administrator.",
             basis: "Ended TCP and UDP flows per initiator in intervals of five minutes: different targets, different responder ports up to port_max, and their product. Answered flows count as much as unanswered ones, so that a patient scan of what is really there is found too.",
-            bias: "Silent about one host scanned on many ports and about one port on many hosts: those are SCANS'. A flow in which only the responder spoke does not count.",
+            bias: "Silent about one host scanned on many ports and about one port on many hosts: those are SCANS'. A flow in which only the responder spoke does not count, nor do those to 53, 80, 123 and 443 before the first to another port.",
             false_positives: "Vulnerability scanners, monitoring, a proxy or an address translator with many users behind it: put them into exclude_servers.",
             response: "See whether SCANS names the same host. Look at which of the ports answered.",
         },
@@ -94,7 +96,11 @@ impl Method for DiverseCommunication {
                 .iter()
                 .any(|prefix| prefix.contains(&key.initiator_ip))
         {
-            cells.add(CellKey::initiator(key));
+            if EVERYDAY_PORTS.contains(&key.responder_port) {
+                cells.add_known(CellKey::initiator(key));
+            } else {
+                cells.add(CellKey::initiator(key));
+            }
         }
     }
 

@@ -17,6 +17,9 @@ use interval::{Interval, Usual};
 /// Length of an interval, seconds; the ratio is learned per interval.
 const INTERVAL_S: u32 = 300;
 
+/// Packets of one answered flow from which its responder is followed: most hosts only ever serve small exchanges.
+const OPENING_PACKETS: u64 = 16;
+
 crate::params! {
     /// History of the ratio of received to sent packets, hours. Longer forgets habits more slowly.
     history_h: u32 = 1, 1..=24;
@@ -87,9 +90,16 @@ impl Method for DenialOfService {
         {
             return;
         }
-        let victim = OneWay::of(flow).map_or(key.responder_ip, |one_way| one_way.silent);
-        if !is_group(victim) && !victim.is_unspecified() {
+        let one_way = OneWay::of(flow);
+        let victim = one_way.map_or(key.responder_ip, |one_way| one_way.silent);
+        if is_group(victim) || victim.is_unspecified() {
+            return;
+        }
+        let much = flow.forward.packets >= OPENING_PACKETS;
+        if much || one_way.is_some() || flow.reverse.is_none() || interval::is_left(flow) {
             cells.add(CellKey::host(victim));
+        } else {
+            cells.add_known(CellKey::host(victim));
         }
     }
 

@@ -30,6 +30,8 @@ const BINS: usize = 24;
 const DAY: i64 = BINS as i64 * BIN_S * NANOS_PER_S;
 /// Silence after which a host is forgotten: nothing of its day is left then.
 const IDLE_S: u32 = 86_400;
+/// Bytes of a record, both ways, from which a host is followed: those with nothing but small exchanges stay without state.
+const OPENING_BYTES: u64 = 64 << 10;
 /// Part of the limit after which peers are remembered; before it there is nothing to tell.
 const FOLLOWED_PART: u64 = 100;
 /// Peers remembered per host, the busiest (any peer above 1/16 of the host's traffic is among them).
@@ -76,7 +78,8 @@ impl Method for HighTransfers {
             basis: "Bytes sent and received by each inside host over 24 hours, from running and ended flows, whoever \
                     opened them, against a fixed limit. The peers that moved most are named.",
             bias: "Counts everything that is not excluded; a fixed limit knows no habits (OVERFLOW learns them). A \
-                   long flow counts where its exporter reports it: at its updates.",
+                   long flow counts where its exporter reports it: at its updates. A host is followed from its first \
+                   exchange of 64 KiB on.",
             false_positives: "Servers and backups that are not in exclude_servers; operating system upgrades; video \
                               work.",
             response: "Look at the named peers and ports. Exclude servers, raise the limit for networks that work with \
@@ -95,16 +98,24 @@ impl Method for HighTransfers {
         if !flow.key.is_ip() || from == to {
             return;
         }
-        if flow.initiator_inside && counts(params, from, to) {
-            cells.add(CellKey::initiator(&flow.key));
-        }
-        if flow.responder_inside && counts(params, to, from) {
-            cells.add(CellKey::responder(&flow.key));
+        let sides = [
+            (flow.initiator_inside, from, to),
+            (flow.responder_inside, to, from),
+        ];
+        for (inside, host, peer) in sides {
+            if !inside || !counts(params, host, peer) {
+                continue;
+            }
+            if moved(flow) >= OPENING_BYTES {
+                cells.add(CellKey::host(host));
+            } else {
+                cells.add_known(CellKey::host(host));
+            }
         }
     }
 
     fn on_flow(params: &Params, state: &mut State, cell: &CellKey, flow: &FlowRecord) {
-        let bytes = flow.forward.bytes + flow.reverse_or_zero().bytes;
+        let bytes = moved(flow);
         let peer = if cell.host == flow.key.initiator_ip {
             flow.key.responder_ip
         } else {
@@ -153,6 +164,11 @@ impl Method for HighTransfers {
                 });
         }
     }
+}
+
+/// Bytes of a record, both ways.
+fn moved(flow: &FlowRecord) -> u64 {
+    flow.forward.bytes + flow.reverse_or_zero().bytes
 }
 
 fn counts(params: &Params, host: IpAddr, peer: IpAddr) -> bool {

@@ -156,13 +156,23 @@ impl Interval {
         self.tries += 1;
         if forward & ACK != 0 {
             self.completed += 1;
-            self.half_closed +=
-                u32::from(reverse & FIN != 0 && forward & (FIN | RST) == 0 && reverse & RST == 0);
+            self.half_closed += u32::from(is_half_closed(flow));
         } else if reverse & RST == 0 {
             // A refusal costs the victim nothing; only what it must remember counts.
             self.attack_mut().half_open(flow);
         }
     }
+}
+
+/// Only the responder closed the connection.
+fn is_half_closed(flow: &FlowRecord) -> bool {
+    let (forward, reverse) = (flow.forward_flags, flow.reverse_flags);
+    reverse & FIN != 0 && forward & (FIN | RST) == 0 && reverse & RST == 0
+}
+
+/// A connection that costs the responder more than the initiator: never completed, or left half closed.
+pub(super) fn is_left(flow: &FlowRecord) -> bool {
+    flow.key.proto == proto::TCP && (flow.forward_flags & ACK == 0 || is_half_closed(flow))
 }
 
 impl Attack {
