@@ -14,18 +14,20 @@ const HEAD: &str = "<!-- Written by `cargo xtask docs`; edit the code it comes f
 pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
     let folder = root.join("docs/reference");
     fs::create_dir_all(&folder)?;
+    let page = |name, text: String| (name, format!("{HEAD}{text}"));
     let pages = [
-        ("methods.md", methods()),
-        ("dissectors.md", dissectors()),
-        ("elements.md", elements()),
-        ("anomalies.md", anomalies()),
-        ("config.md", config()),
-        ("query.md", weir_query::reference()),
+        page("methods.md", methods()),
+        page("dissectors.md", dissectors()),
+        page("elements.md", elements()),
+        page("anomalies.md", anomalies()),
+        page("config.md", config()),
+        page("query.md", weir_query::reference()),
+        // JSON has no comments: its own description says what it is.
+        ("openapi.json", weir_api::document()),
     ];
     let mut stale = Vec::new();
     for (name, text) in pages {
         let path = folder.join(name);
-        let text = format!("{HEAD}{text}");
         if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
             if check {
                 stale.push(name);

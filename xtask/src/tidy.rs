@@ -20,6 +20,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("output", &[]),
     ("query", &[]),
     ("store", &["query"]),
+    ("api", &["query", "store"]),
     ("testkit", &[]),
 ];
 /// Lines of a file, tests included, past which it must become several.

@@ -29,7 +29,7 @@ pub use flow::{
 pub use mac::Mac;
 pub use method::{
     Clause, Manual, Maturity, MethodMeta, Need, Op, ParamMeta, Priority, Reads, Rule, Scope, SubmethodMeta,
-    Technique,
+    Technique, rule_text,
 };
 pub use networks::Networks;
 pub use quantity::Quantity;

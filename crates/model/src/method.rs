@@ -287,7 +287,7 @@ impl SubmethodMeta {
 }
 
 /// Prints a rule: `attempts >= attempts_min and spread <= spread_max`.
-pub(crate) fn rule_text(rule: Rule) -> String {
+pub fn rule_text(rule: Rule) -> String {
     let clauses: Vec<String> = rule
         .iter()
         .map(|clause| format!("{} {} {}", clause.input, clause.op.sign(), clause.limit))

@@ -1,0 +1,123 @@
+//! What is kept of accounts on disk: one small JSON file, replaced as a whole.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountError, Role};
+
+/// Version of the file's form.
+const VERSION: u32 = 1;
+
+/// A user.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    pub role: Role,
+    pub disabled: bool,
+    /// Nanoseconds since 1970.
+    pub created_ns: i64,
+    /// Argon2id in PHC form.
+    pub(super) password: String,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "User({}, disabled: {})", self.role.word(), self.disabled)
+    }
+}
+
+/// An API token.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    pub name: String,
+    pub owner: String,
+    pub role: Role,
+    /// SHA-256 of the secret.
+    pub(super) hash: String,
+    /// Nanoseconds since 1970.
+    pub created_ns: i64,
+    pub expires_ns: i64,
+    /// Written when something else changes: exact only since the last start.
+    pub last_used_ns: Option<i64>,
+}
+
+/// The file.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kept {
+    version: u32,
+    pub(super) users: BTreeMap<String, User>,
+    pub(super) tokens: BTreeMap<String, Token>,
+}
+
+impl Kept {
+    /// Reads the file; without one there is nobody.
+    pub(super) fn read(path: &Path) -> Result<Self, AccountError> {
+        let failed = |why: String| AccountError::File {
+            path: path.to_owned(),
+            what: "read",
+            why,
+        };
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Self {
+                    version: VERSION,
+                    users: BTreeMap::new(),
+                    tokens: BTreeMap::new(),
+                });
+            }
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        let kept: Self = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
+        if kept.version != VERSION {
+            return Err(failed(format!(
+                "it has version {}, this Weir reads {VERSION}",
+                kept.version
+            )));
+        }
+        Ok(kept)
+    }
+
+    /// Replaces the file: the old one stays until the new one is on disk.
+    pub(super) fn write(&self, path: &Path) -> Result<(), AccountError> {
+        self.replace(path).map_err(|error| AccountError::File {
+            path: path.to_owned(),
+            what: "written",
+            why: error.to_string(),
+        })
+    }
+
+    fn replace(&self, path: &Path) -> io::Result<()> {
+        let new = path.with_extension("json.new");
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        match path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+
+    /// Somebody must be left who can let others in.
+    pub(super) fn has_admin(&self) -> Result<(), AccountError> {
+        let mut users = self.users.values();
+        if users.any(|user| user.role == Role::Admin && !user.disabled) {
+            return Ok(());
+        }
+        Err(AccountError::LastAdmin)
+    }
+}

@@ -1,0 +1,64 @@
+//! The HTTP interface: one file per resource, one layer that decides who may use it, one document that describes it, and
+//! the web interface as files. It reads stores and snapshots; it never reaches into the pipeline.
+
+#![expect(
+    dead_code,
+    reason = "answers from the stores come with the stores; until then they say so"
+)]
+
+pub mod accounts;
+mod audit;
+mod events;
+mod filter;
+mod flows;
+pub mod guard;
+mod headers;
+mod health;
+mod hosts;
+mod methods;
+mod openapi;
+mod overview;
+mod problem;
+mod secret;
+mod session;
+mod state;
+pub mod status;
+mod stream;
+mod ui;
+mod users;
+mod window;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::{Router, routing};
+
+pub use openapi::document;
+pub use state::{App, MethodPage, Setting};
+pub use stream::Stream;
+pub use ui::is_built;
+
+/// Bytes of a request's body at most: a thousand ids and a comment.
+const BODY_BYTES_MAX: usize = 128 << 10;
+
+/// Everything that is served.
+pub fn router(app: Arc<App>) -> Router {
+    let (api, document) = openapi::parts();
+    let needs = Arc::new(guard::Needs::of(&document));
+    let text: Arc<str> = openapi::document().into();
+    let secure = app.set.secure;
+    let described = routing::get(move || async move {
+        ([(CONTENT_TYPE, "application/json")], text.to_string()).into_response()
+    });
+    api.layer(middleware::from_fn_with_state((app.clone(), needs), guard::guard))
+        .route("/api/v1/openapi.json", described)
+        .fallback(ui::serve)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(move |request, next| {
+            headers::add(secure, request, next)
+        }))
+        .with_state(app)
+}

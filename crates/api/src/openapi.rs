@@ -1,0 +1,98 @@
+//! The document of the interface (OpenAPI 3.1) and its routes, both from one list of handlers. The document is committed
+//! as docs/reference/openapi.json; the web interface takes its types from it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use utoipa::Modify;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::{
+    App, audit, events, filter, flows, guard, health, hosts, methods, overview, session, stream, users,
+};
+
+/// Where the interface lies.
+pub(crate) const ROOT: &str = "/api/v1";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Weir",
+        description = "Everything the web interface does. Times are RFC 3339 in UTC; spans have a default of a day; lists \
+                       have a limit and a cursor; faults are problem+json. The role a route needs stands beside its \
+                       security scheme: viewer, analyst or admin. Requests that change something need the header \
+                       X-Weir-CSRF unless they bring a token.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(events::EventDocument)),
+    modifiers(&Schemes)
+)]
+struct Document;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let cookie = ApiKey::Cookie(ApiKeyValue::with_description(
+            "weir",
+            "Opened by POST /session; named __Host-weir over TLS.",
+        ));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// Routes and document.
+pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(session::who, session::log_in, session::log_out))
+        .routes(routes!(session::set_up))
+        .routes(routes!(overview::overview))
+        .routes(routes!(events::list))
+        .routes(routes!(events::facets))
+        .routes(routes!(events::histogram))
+        .routes(routes!(events::act))
+        .routes(routes!(events::one))
+        .routes(routes!(hosts::list))
+        .routes(routes!(hosts::one))
+        .routes(routes!(flows::list))
+        .routes(routes!(flows::groups))
+        .routes(routes!(flows::series))
+        .routes(routes!(flows::columns))
+        .routes(routes!(filter::check))
+        .routes(routes!(filter::complete))
+        .routes(routes!(methods::list))
+        .routes(routes!(methods::one))
+        .routes(routes!(health::sources))
+        .routes(routes!(health::health))
+        .routes(routes!(stream::follow))
+        .routes(routes!(users::users, users::add_user))
+        .routes(routes!(users::change_user, users::remove_user))
+        .routes(routes!(users::tokens, users::add_token))
+        .routes(routes!(users::remove_token))
+        .routes(routes!(audit::trail));
+    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+        .nest(ROOT, routes)
+        .split_for_parts();
+    for (path, item) in &mut document.paths.paths {
+        let words = path.trim_start_matches(ROOT).replace(['/', '{', '}'], " ");
+        let words = words.split_whitespace().collect::<Vec<_>>().join("_");
+        for (method, operation) in guard::operations(item) {
+            operation.operation_id = Some(format!("{}_{words}", method.to_lowercase()));
+        }
+    }
+    (router, document)
+}
+
+/// The document as JSON.
+pub fn document() -> String {
+    let mut text = parts().1.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,104 @@
+//! What the handlers share: stores, accounts, and snapshots of what the program is doing. The program fills it; nothing
+//! here reaches back into the pipeline.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Semaphore;
+use weir_model::{MethodMeta, ParamMeta, Time};
+use weir_query::Catalog;
+
+use crate::accounts::Accounts;
+use crate::status::Status;
+use crate::stream::Stream;
+
+/// Searches of the flow store at once; more wait.
+const SEARCHES_MAX: usize = 4;
+/// Password checks that may wait at once; more are sent away.
+const PASSWORDS_MAX: usize = 16;
+
+/// A method as the interface shows it.
+pub struct MethodPage {
+    pub meta: &'static MethodMeta,
+    pub params: Vec<ParamMeta>,
+    /// The manual page as text.
+    pub page: String,
+}
+
+/// What the interface is made with.
+pub struct Setting {
+    pub accounts: Accounts,
+    /// Words of the filter language over flow records.
+    pub catalog: Catalog,
+    pub methods: Vec<MethodPage>,
+    /// A demonstration: whoever reaches the port may look and work on events without logging in.
+    pub demo: bool,
+    /// Served over TLS: cookies say so.
+    pub secure: bool,
+    /// Names by which browsers may call this server, with port; empty: any.
+    pub hosts: Vec<String>,
+    /// Where failures are told.
+    pub log: fn(&str),
+}
+
+/// Everything the handlers share.
+pub struct App {
+    pub(crate) set: Setting,
+    pub(crate) searches: Semaphore,
+    pub(crate) passwords: Semaphore,
+    pub(crate) streams: Arc<Semaphore>,
+    /// What visitors of a demonstration bring with changes.
+    pub(crate) guest_csrf: String,
+    status: Mutex<Arc<Status>>,
+    stream: Stream,
+}
+
+impl App {
+    /// Nothing has been seen yet.
+    pub fn new(setting: Setting) -> Self {
+        Self {
+            set: setting,
+            searches: Semaphore::new(SEARCHES_MAX),
+            passwords: Semaphore::new(PASSWORDS_MAX),
+            streams: crate::stream::places(),
+            guest_csrf: crate::secret::new(),
+            status: Mutex::new(Arc::new(Status::default())),
+            stream: Stream::default(),
+        }
+    }
+
+    /// Users, tokens, sessions.
+    pub fn accounts(&self) -> &Accounts {
+        &self.set.accounts
+    }
+
+    /// What is told to those who follow.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// The program says how it is.
+    pub fn publish(&self, status: Status) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(status);
+    }
+
+    /// How the program was when it last said so.
+    pub fn status(&self) -> Arc<Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What relative times count from: the clock, or in a demonstration the end of its data.
+    pub(crate) fn now(&self) -> Time {
+        match self.status().watermark_ns {
+            // Just behind the last record, so that a span that ends now holds it.
+            Some(watermark) if self.set.demo => Time(watermark) + weir_model::NANOS_PER_S,
+            _ => clock(),
+        }
+    }
+}
+
+/// The clock.
+pub(crate) fn clock() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
