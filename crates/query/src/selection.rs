@@ -96,9 +96,21 @@ impl Selection {
         self.words.iter().all(|word| *word == 0)
     }
 
+    /// Every row?
+    pub fn is_all(&self) -> bool {
+        self.count() == self.rows
+    }
+
     /// Its rows in order.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
-        (0..self.rows).filter(|row| self.contains(*row))
+        self.words.iter().enumerate().flat_map(|(at, word)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let bit = left.trailing_zeros() as usize;
+                left &= left.wrapping_sub(1);
+                (bit < 64).then_some(at * 64 + bit)
+            })
+        })
     }
 }
 

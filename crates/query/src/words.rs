@@ -69,7 +69,7 @@ pub(crate) fn protocol_name(number: u64) -> Option<&'static str> {
 }
 
 /// Greatest value the column can hold, so that a slip such as `port 70000` is told.
-pub(crate) fn greatest(field: &str) -> u64 {
+pub fn greatest(field: &str) -> u64 {
     let ends = |ending: &str| field == ending || field.ends_with(&format!("_{ending}"));
     if ends("port") || ends("ethertype") {
         u64::from(u16::MAX)

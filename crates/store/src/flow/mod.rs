@@ -11,6 +11,7 @@ mod part;
 mod retention;
 mod row;
 pub mod schema;
+pub mod search;
 mod snapshot;
 mod writer;
 

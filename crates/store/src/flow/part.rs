@@ -74,7 +74,7 @@ impl Part {
     }
 
     #[cfg(test)]
-    pub(super) fn for_test(hour: i64, segments: (u64, u64), rows: u64) -> Self {
+    pub(in crate::flow) fn for_test(hour: i64, segments: (u64, u64), rows: u64) -> Self {
         Self {
             path: String::new(),
             hour,

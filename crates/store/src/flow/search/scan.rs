@@ -1,0 +1,553 @@
+//! The way of rows to the shapes: pieces (row groups and batches in memory) are ruled out by statistics, the filter's
+//! columns are read and judged, and only then the other columns, of the rows that are left. Pieces are shared out over
+//! threads that live as long as the scan.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use arrow_array::RecordBatch;
+use parquet::arrow::arrow_reader::RowSelection;
+use weir_query::{Columns, Expr, Verdict, select};
+
+use super::answer::Cost;
+use super::bounds;
+use super::control::Control;
+use super::part::{BATCH_ROWS, Part};
+use super::view::{Directed, Direction};
+use super::{SearchError, Source, View};
+use crate::flow::ArrowColumns;
+use crate::flow::schema::{self, physical};
+
+/// Share of a piece's rows (one of so many) up to which the other columns are read for fitting rows alone; above it,
+/// whole pages decode faster than their parts.
+const SPARSE_SHARE: usize = 8;
+
+/// What is read and how rows are seen.
+pub(super) struct Scan<'a> {
+    pub filter: &'a Expr,
+    pub view: View,
+    /// Columns of the filter language that the shape reads.
+    pub columns: Vec<&'static str>,
+}
+
+/// Rows of one batch that fit.
+pub(super) struct Chunk<'a, C> {
+    pub columns: &'a C,
+    /// Rows of the batch, ascending, at least one.
+    pub rows: &'a [u32],
+    pub direction: Direction,
+    pub piece: usize,
+    /// Where the rows of the batch lie in their piece.
+    pub places: Places<'a>,
+}
+
+/// Where rows of a batch lie in their piece.
+#[derive(Clone, Copy)]
+pub(super) enum Places<'a> {
+    From(u32),
+    Each(&'a [u32]),
+}
+
+impl Places<'_> {
+    pub(super) fn of(&self, row: u32) -> u32 {
+        match self {
+            Self::From(first) => first + row,
+            Self::Each(places) => places[row as usize],
+        }
+    }
+}
+
+/// What takes rows in. One lives on each thread.
+pub(super) trait Fold: Send {
+    fn fold<C: Columns>(&mut self, chunk: &Chunk<'_, C>, control: &Control) -> Result<(), SearchError>;
+
+    /// Is nothing more needed from pieces not begun?
+    fn satisfied(&self) -> bool {
+        false
+    }
+
+    /// Is nothing more needed at all?
+    fn certain(&self) -> bool {
+        false
+    }
+}
+
+/// The pieces of these sources.
+pub(super) struct Pieces<'a>(pub &'a [Source]);
+
+/// A piece: its source and its row group.
+#[derive(Clone, Copy)]
+pub(super) struct Piece {
+    source: usize,
+    group: usize,
+}
+
+/// What came of a scan.
+pub(super) struct Scanned<F> {
+    pub folds: Vec<F>,
+    pub cost: Cost,
+    /// Pieces in the order of their numbers.
+    pub pieces: Vec<Piece>,
+}
+
+impl Pieces<'_> {
+    /// All columns of some rows of a piece, in their order.
+    pub(super) fn rows_at(&self, piece: Piece, places: &[u32]) -> Result<Vec<RecordBatch>, SearchError> {
+        let all: Vec<&'static str> = schema::COLUMNS.iter().map(|column| column.name).collect();
+        match &self.0[piece.source] {
+            Source::Part { disk, part } => {
+                let part = Part::open(&**disk, &part.path)?;
+                let rows = ranges_of(places.iter().copied());
+                let whole = part.rows(piece.group);
+                let rows = RowSelection::from_consecutive_ranges(rows.into_iter(), whole);
+                part.read(piece.group, &all, Some(rows))?.collect()
+            }
+            Source::Batch(batch) => {
+                let indices = arrow_array::UInt32Array::from(places.to_vec());
+                let taken = arrow_select::take::take_record_batch(batch, &indices);
+                Ok(vec![
+                    taken.map_err(|error| SearchError::Batch(error.to_string()))?,
+                ])
+            }
+        }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|source| match source {
+            Source::Part { part, .. } => part.rows,
+            Source::Batch(batch) => batch.num_rows() as u64,
+        })
+    }
+
+    /// Lets every row that fits pass through the folds made by `make`, one for each thread.
+    pub(super) fn scan<F: Fold>(
+        &self,
+        scan: &Scan<'_>,
+        control: &Control,
+        make: impl Fn() -> F,
+    ) -> Result<Scanned<F>, SearchError> {
+        let rows = self.rows().sum();
+        control.expect_rows(rows);
+        let shared = Shared {
+            scan,
+            control,
+            next: Mutex::new(Next {
+                sources: self.0,
+                source: 0,
+                part: None,
+                pieces: Vec::new(),
+                pruned: 0,
+            }),
+            stop: AtomicBool::new(false),
+        };
+        let mut done: Vec<Result<(F, Cost), SearchError>> = Vec::with_capacity(control.threads());
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..control.threads())
+                .map(|_| {
+                    let fold = make();
+                    scope.spawn(|| shared.work(fold))
+                })
+                .collect();
+            done.push(shared.work(make()));
+            for other in others {
+                done.push(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+        });
+        let next = shared.next.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut cost = Cost {
+            pieces: next.pieces.len() as u64 + next.pruned,
+            pieces_pruned: next.pruned,
+            rows,
+            ..Cost::default()
+        };
+        let mut folds = Vec::with_capacity(done.len());
+        for result in done {
+            let (fold, own) = result?;
+            cost.add(&own);
+            folds.push(fold);
+        }
+        Ok(Scanned {
+            folds,
+            cost,
+            pieces: next.pieces,
+        })
+    }
+}
+
+/// Which piece comes next. Parts are opened in order, one at a time: a store has more of them than a process may open.
+struct Next<'a> {
+    sources: &'a [Source],
+    /// The source to open next.
+    source: usize,
+    /// The part that pieces are taken of, and its next row group.
+    part: Option<(Arc<Part>, usize)>,
+    /// Pieces given out.
+    pieces: Vec<Piece>,
+    /// Parts that their hour rules out.
+    pruned: u64,
+}
+
+/// A piece with what it is read from.
+enum Opened<'a> {
+    Part(Arc<Part>, usize),
+    Batch(&'a RecordBatch),
+}
+
+impl<'a> Next<'a> {
+    /// The next piece and its number.
+    fn piece(&mut self, shared: &Shared<'a>) -> Result<Option<(usize, Opened<'a>)>, SearchError> {
+        loop {
+            if let Some((part, group)) = &mut self.part {
+                if *group < part.groups() {
+                    let opened = Opened::Part(part.clone(), *group);
+                    *group += 1;
+                    return Ok(Some((self.number(), opened)));
+                }
+                self.part = None;
+            }
+            let Some(source) = self.sources.get(self.source) else {
+                return Ok(None);
+            };
+            self.source += 1;
+            match source {
+                Source::Batch(batch) => return Ok(Some((self.number(), Opened::Batch(batch)))),
+                Source::Part { part, .. } if !bounds::hour_may_fit(shared.scan.filter, part.hour) => {
+                    self.pruned += 1;
+                    shared.control.passed(part.rows);
+                }
+                Source::Part { disk, part } => {
+                    self.part = Some((Arc::new(Part::open(&**disk, &part.path)?), 0));
+                }
+            }
+        }
+    }
+
+    /// The number of the piece given out now.
+    fn number(&mut self) -> usize {
+        self.pieces.push(Piece {
+            source: self.source - 1,
+            group: match &self.part {
+                Some((_, next)) => next - 1,
+                None => 0,
+            },
+        });
+        self.pieces.len() - 1
+    }
+}
+
+/// What the threads of one scan share.
+struct Shared<'a> {
+    scan: &'a Scan<'a>,
+    control: &'a Control,
+    next: Mutex<Next<'a>>,
+    stop: AtomicBool,
+}
+
+impl<'a> Shared<'a> {
+    fn work<F: Fold>(&self, mut fold: F) -> Result<(F, Cost), SearchError> {
+        let mut cost = Cost::default();
+        while !self.stop.load(Relaxed) {
+            let done = self.one(&mut fold, &mut cost);
+            if !matches!(done, Ok(true)) || fold.satisfied() || fold.certain() {
+                self.stop.store(true, Relaxed);
+            }
+            done?;
+        }
+        Ok((fold, cost))
+    }
+
+    /// Reads a piece; false when there is none left.
+    fn one<F: Fold>(&self, fold: &mut F, cost: &mut Cost) -> Result<bool, SearchError> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((number, opened)) = next.piece(self)? else {
+            return Ok(false);
+        };
+        drop(next);
+        let mut reading = Reading {
+            scan: self.scan,
+            control: self.control,
+            fold,
+            cost,
+            piece: number,
+            rows: Vec::with_capacity(BATCH_ROWS),
+        };
+        let rows = match opened {
+            Opened::Part(part, group) => {
+                reading.part(&part, group)?;
+                part.rows(group)
+            }
+            Opened::Batch(batch) => {
+                reading.memory(batch)?;
+                batch.num_rows()
+            }
+        };
+        self.control.passed(rows as u64);
+        Ok(true)
+    }
+}
+
+/// One piece being read.
+struct Reading<'a, F> {
+    scan: &'a Scan<'a>,
+    control: &'a Control,
+    fold: &'a mut F,
+    cost: &'a mut Cost,
+    piece: usize,
+    rows: Vec<u32>,
+}
+
+/// Rows of a piece that fit, one byte a row read: bit `n` for the view's direction `n`.
+type Marks = Vec<u8>;
+
+impl<F: Fold> Reading<'_, F> {
+    fn memory(&mut self, batch: &RecordBatch) -> Result<(), SearchError> {
+        let mut at = 0;
+        while at < batch.num_rows() && !self.fold.certain() {
+            let slice = batch.slice(at, BATCH_ROWS.min(batch.num_rows() - at));
+            self.cost.rows_read += slice.num_rows() as u64;
+            self.judge_and_fold(&slice, Places::From(at as u32))?;
+            at += slice.num_rows();
+        }
+        Ok(())
+    }
+
+    /// Filters and folds a batch that has all columns.
+    fn judge_and_fold(&mut self, batch: &RecordBatch, places: Places<'_>) -> Result<(), SearchError> {
+        self.control.check()?;
+        let columns = ArrowColumns::new(batch);
+        for direction in self.scan.view.directions() {
+            let directed = Directed::new(&columns, *direction);
+            let within = direction.rows(&columns);
+            let fitting = select(self.scan.filter, &directed, &within);
+            self.rows.clear();
+            self.rows.extend(fitting.iter().map(|row| row as u32));
+            self.pass_on(&directed, *direction, places)?;
+        }
+        Ok(())
+    }
+
+    fn pass_on(
+        &mut self,
+        columns: &impl Columns,
+        direction: Direction,
+        places: Places<'_>,
+    ) -> Result<(), SearchError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        self.cost.rows_fitting += self.rows.len() as u64;
+        let chunk = Chunk {
+            columns,
+            rows: &self.rows,
+            direction,
+            piece: self.piece,
+            places,
+        };
+        self.fold.fold(&chunk, self.control)
+    }
+
+    fn part(&mut self, part: &Part, group: usize) -> Result<(), SearchError> {
+        let rows_all = part.rows(group);
+        let directions = self.scan.view.directions();
+        let verdicts: Vec<Verdict> = directions
+            .iter()
+            .map(|direction| self.verdict(part, group, *direction))
+            .collect();
+        if verdicts.iter().all(|verdict| *verdict == Verdict::NoRow) {
+            self.cost.pieces_pruned += 1;
+            return Ok(());
+        }
+        let needed = physical_columns(&self.scan.columns, directions);
+        let every = verdicts.iter().all(|verdict| *verdict == Verdict::EveryRow);
+        if every && self.scan.view == View::Biflow {
+            return self.whole(part, group, &needed);
+        }
+        let judged = self.judged_columns();
+        let ranges = bounds::of_pages(
+            self.scan.filter,
+            part.metadata(),
+            group,
+            rows_all,
+            &judged,
+            directions,
+        );
+        let places: Vec<u32> = ranges
+            .iter()
+            .flat_map(|range| range.start as u32..range.end as u32)
+            .collect();
+        let pruned = places.len() < rows_all;
+        let selection = |ranges: &[std::ops::Range<usize>]| {
+            RowSelection::from_consecutive_ranges(ranges.iter().cloned(), rows_all)
+        };
+        if places.is_empty() {
+            self.cost.pieces_pruned += 1;
+            return Ok(());
+        }
+        self.cost.rows_read += places.len() as u64;
+        if needed.iter().all(|column| judged.contains(column)) {
+            // One pass: what is judged is all that is needed.
+            let mut at = 0;
+            for batch in part.read(group, &judged, pruned.then(|| selection(&ranges)))? {
+                let batch = batch?;
+                self.judge_and_fold(&batch, Places::Each(&places[at..]))?;
+                at += batch.num_rows();
+                if self.fold.certain() {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let marks = self.marks(part, group, &judged, pruned.then(|| selection(&ranges)))?;
+        let fitting = marks.iter().filter(|mark| **mark != 0).count();
+        if fitting == 0 {
+            return Ok(());
+        }
+        if fitting * SPARSE_SHARE > marks.len() {
+            return self.marked(
+                part,
+                group,
+                &needed,
+                pruned.then(|| selection(&ranges)),
+                &places,
+                &marks,
+            );
+        }
+        let fits = |(place, mark): (&u32, &u8)| (*mark != 0).then_some((*place, *mark));
+        let (places, marks): (Vec<u32>, Marks) = places.iter().zip(&marks).filter_map(fits).unzip();
+        let ranges = ranges_of(places.iter().copied());
+        self.marked(part, group, &needed, Some(selection(&ranges)), &places, &marks)
+    }
+
+    fn verdict(&self, part: &Part, group: usize, direction: Direction) -> Verdict {
+        let filter = self.scan.filter;
+        let first = bounds::of_group(filter, part.metadata(), group, direction);
+        if first != Verdict::SomeRows || !bounds::names_addresses(filter) {
+            return first;
+        }
+        let mut read = |column: &str| part.bloom(group, column);
+        let left = bounds::without_unknown(filter, direction, &mut read);
+        // What bloom filters leave says whether rows can fit, not that all do.
+        match bounds::of_group(&left, part.metadata(), group, direction) {
+            Verdict::NoRow => Verdict::NoRow,
+            _ => first,
+        }
+    }
+
+    /// Physical columns of the filter and of the view.
+    fn judged_columns(&self) -> Vec<&'static str> {
+        let mut names = self.scan.filter.columns();
+        if self.scan.view == View::OneWay {
+            names.push("src_packets");
+            names.push("dst_packets");
+        }
+        physical_columns(&names, self.scan.view.directions())
+    }
+
+    /// Every row fits: one pass over what is needed.
+    fn whole(&mut self, part: &Part, group: usize, needed: &[&'static str]) -> Result<(), SearchError> {
+        self.cost.rows_read += part.rows(group) as u64;
+        let mut at = 0;
+        let mut take = |reading: &mut Self, batch: &RecordBatch| {
+            reading.control.check()?;
+            reading.rows.clear();
+            reading.rows.extend(0..batch.num_rows() as u32);
+            let place = Places::From(at);
+            at += batch.num_rows() as u32;
+            reading.pass_on(&ArrowColumns::new(batch), Direction::Both, place)
+        };
+        for batch in part.read(group, needed, None)? {
+            take(self, &batch?)?;
+            if self.fold.certain() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the columns of the filter and marks the rows that fit.
+    fn marks(
+        &self,
+        part: &Part,
+        group: usize,
+        judged: &[&'static str],
+        rows: Option<RowSelection>,
+    ) -> Result<Marks, SearchError> {
+        let mut marks = Marks::with_capacity(part.rows(group));
+        for batch in part.read(group, judged, rows)? {
+            self.control.check()?;
+            let batch = batch?;
+            let columns = ArrowColumns::new(&batch);
+            let first = marks.len();
+            marks.resize(first + batch.num_rows(), 0);
+            for (bit, direction) in self.scan.view.directions().iter().enumerate() {
+                let directed = Directed::new(&columns, *direction);
+                let fitting = select(self.scan.filter, &directed, &direction.rows(&columns));
+                fitting.iter().for_each(|row| marks[first + row] |= 1 << bit);
+            }
+        }
+        Ok(marks)
+    }
+
+    /// Reads what is needed and passes on the marked rows.
+    fn marked(
+        &mut self,
+        part: &Part,
+        group: usize,
+        needed: &[&'static str],
+        rows: Option<RowSelection>,
+        places: &[u32],
+        marks: &[u8],
+    ) -> Result<(), SearchError> {
+        let mut at = 0;
+        for batch in part.read(group, needed, rows)? {
+            self.control.check()?;
+            let batch = batch?;
+            let columns = ArrowColumns::new(&batch);
+            let own = &marks[at..at + batch.num_rows()];
+            for (bit, direction) in self.scan.view.directions().iter().enumerate() {
+                self.rows.clear();
+                let fitting = (0..own.len() as u32).filter(|row| own[*row as usize] >> bit & 1 == 1);
+                self.rows.extend(fitting);
+                let directed = Directed::new(&columns, *direction);
+                self.pass_on(&directed, *direction, Places::Each(&places[at..]))?;
+            }
+            at += batch.num_rows();
+            if self.fold.certain() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The physical columns behind these names in all directions. A scan that needs none counts rows by one small column.
+fn physical_columns(names: &[&'static str], directions: &[Direction]) -> Vec<&'static str> {
+    let mut found: Vec<&'static str> = Vec::new();
+    for direction in directions {
+        for name in names.iter().filter_map(|name| direction.column(name)) {
+            for column in physical(name) {
+                if !found.contains(&column) {
+                    found.push(column);
+                }
+            }
+        }
+    }
+    if found.is_empty() {
+        found.push("proto");
+    }
+    found
+}
+
+/// Ascending rows as ranges.
+fn ranges_of(rows: impl Iterator<Item = u32>) -> Vec<std::ops::Range<usize>> {
+    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+    for row in rows.map(|row| row as usize) {
+        match ranges.last_mut() {
+            Some(last) if last.end == row => last.end += 1,
+            _ => ranges.push(row..row + 1),
+        }
+    }
+    ranges
+}
