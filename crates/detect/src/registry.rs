@@ -143,4 +143,9 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::dns::randomdomain::RandomDomain>(),
     entry::<crate::policy::bittorrent::BitTorrent>(),
     entry::<crate::policy::tor::Tor>(),
+    entry::<crate::policy::teamviewer::TeamViewer>(),
+    entry::<crate::policy::voip::Voip>(),
+    entry::<crate::dns::dohdet::DohDetection>(),
+    entry::<crate::policy::webshare::WebShare>(),
+    entry::<crate::policy::smtpanomaly::SmtpAnomaly>(),
 ];

@@ -2,4 +2,5 @@
 
 pub mod dnsanomaly;
 pub mod dnsquery;
+pub mod dohdet;
 pub mod randomdomain;
