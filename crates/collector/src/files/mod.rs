@@ -8,6 +8,7 @@ mod columns;
 mod eve;
 mod flow_tools;
 mod gcp;
+mod nfcapd;
 mod stamp;
 mod told;
 mod twice;
@@ -31,6 +32,8 @@ pub const HEAD_BYTES: usize = 16 << 10;
 /// What wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
+    /// nfdump (`nfcapd`), layouts 1 and 2.
+    Nfcapd,
     /// flow-tools (`flow-capture`), stream version 3.
     FlowTools,
     /// Zeek conn.log, tab-separated.
@@ -53,6 +56,7 @@ impl FileKind {
     /// Name for people.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Nfcapd => "nfdump file",
             Self::FlowTools => "flow-tools file",
             Self::ZeekTsv | Self::ZeekJson => "Zeek conn.log",
             Self::Eve => "Suricata EVE log",
@@ -83,6 +87,9 @@ impl FileKind {
     /// # Errors
     /// [`Untold`]: it is none that is read, with what it is where that is known.
     pub fn of(head: &[u8]) -> Result<Self, Untold> {
+        if nfcapd::check(head)? {
+            return Ok(Self::Nfcapd);
+        }
         if head.starts_with(&flow_tools::MAGIC) {
             return flow_tools::check(head).map(|()| Self::FlowTools);
         }
@@ -163,6 +170,7 @@ impl FlowFile {
     /// Reads `stream`, from its first byte on, as a file of this kind; `head` is how it begins.
     pub fn new(kind: FileKind, head: &[u8], stream: Box<dyn Read + Send>) -> Self {
         let reader: Box<dyn Reader> = match kind {
+            FileKind::Nfcapd => Box::new(nfcapd::Nfcapd::new(stream)),
             FileKind::FlowTools => Box::new(flow_tools::FlowTools::new(stream)),
             FileKind::ZeekTsv => Box::new(Lined::new(stream, zeek::Tsv::default())),
             FileKind::ZeekJson => Box::new(Lined::new(stream, zeek::Json)),

@@ -75,6 +75,8 @@ pub struct FileCounts {
     pub lost: u64,
     /// Records some counter of which is estimated, because the file does not tell it.
     pub estimated: u64,
+    /// Records whose counters the writer multiplied by a sampling rate that it does not tell.
+    pub scaled: u64,
     bad: [u64; Bad::ALL.len()],
 }
 
@@ -106,6 +108,7 @@ impl FileCounts {
         self.repeated += other.repeated;
         self.lost += other.lost;
         self.estimated += other.estimated;
+        self.scaled += other.scaled;
         for (mine, theirs) in self.bad.iter_mut().zip(other.bad) {
             *mine += theirs;
         }

@@ -29,6 +29,7 @@ Examples:
   weir -r capture.pcap                       events as text, with a summary
   weir -r a.pcap.zst b.pcap.gz --output json events as NDJSON, one line each
   tcpdump -i eth0 -w - | weir -r -           from standard input
+  weir -r nfcapd.20261122* conn.log.gz       flow records that other programs wrote
   weir -r capture.pcap --flows csv           flow records instead of events
   weir -r capture.pcap --flows csv --filter 'dst port 445 and bytes > 1M'
   weir -r capture.pcap --transactions json   DNS queries, TLS handshakes, log-ins ...
@@ -52,7 +53,8 @@ enum Command {
 /// Reading captures.
 #[derive(Args)]
 struct ReadArgs {
-    /// Capture files (pcap or pcapng, plain, gzip or zstd), read in this order as one stream; "-" is standard input.
+    /// Capture files (pcap or pcapng) or files of flow records (IPFIX, nfdump, flow-tools, Zeek conn.log, Suricata EVE, Argus,
+    /// flow logs of AWS, Azure and GCP), plain, gzip or zstd, told by content and read in this order; "-" is standard input.
     #[arg(short = 'r', long = "read", value_name = "FILE", num_args = 1..)]
     files: Vec<PathBuf>,
     /// How events are printed.

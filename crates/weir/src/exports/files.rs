@@ -78,6 +78,7 @@ impl Files {
             ("told twice", all.repeated),
             ("left out by the writer", all.lost),
             ("with estimated counters", all.estimated),
+            ("multiplied by a sampling rate not told", all.scaled),
         ];
         let told = told.into_iter().filter(|&(_, times)| times > 0);
         let bad = all

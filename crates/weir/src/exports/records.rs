@@ -106,6 +106,6 @@ fn flow_offers(kind: FileKind, head: &[u8], ahead: &[u8]) -> Vec<Need> {
     let told = (flags > tcp / 2, macs > flows.len() / 2);
     offered(
         told,
-        kind.unsampled() && flows.iter().all(|flow| flow.sampling <= 1),
+        kind.unsampled() && file.counts().scaled == 0 && flows.iter().all(|flow| flow.sampling <= 1),
     )
 }
