@@ -14,7 +14,7 @@ use arrow_buffer::{BooleanBuffer, NullBuffer, NullBufferBuilder};
 use weir_model::FlowRecord;
 
 use super::row::Row;
-use super::schema::{self, COLUMNS, Form, Read, Write};
+use super::schema::{self, COLUMNS, Column, Form, Read, Write};
 
 /// Why a batch is not one of flow records.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -33,12 +33,17 @@ pub enum BatchError {
 
 /// The records as a batch of [`schema::flows`].
 pub fn to_batch(flows: &[FlowRecord]) -> Result<RecordBatch, BatchError> {
-    let arrays = COLUMNS.iter().map(|column| match column.read {
-        Read::Number(read) => numbers(column.form, flows, read),
-        Read::Text(read) => texts(flows.iter().map(read)),
-    });
+    let arrays = COLUMNS.iter().map(|column| array(column, flows));
     RecordBatch::try_new(schema::flows(), arrays.collect())
         .map_err(|error| BatchError::Arrow(error.to_string()))
+}
+
+/// One column of the records.
+pub(super) fn array(column: &Column, flows: &[FlowRecord]) -> ArrayRef {
+    match column.read {
+        Read::Number(read) => numbers(column.form, flows, read),
+        Read::Text(read) => texts(flows.iter().map(read)),
+    }
 }
 
 fn numbers(form: Form, flows: &[FlowRecord], read: fn(&FlowRecord) -> Option<u64>) -> ArrayRef {
@@ -103,35 +108,52 @@ pub(super) fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayR
 pub fn to_records(batch: &RecordBatch) -> Result<Vec<FlowRecord>, BatchError> {
     let mut rows: Vec<Row> = (0..batch.num_rows()).map(|_| Row::new()).collect();
     for column in COLUMNS {
-        let Some(array) = batch.column_by_name(column.name) else {
-            continue;
-        };
-        if *array.data_type() != column.data_type() {
-            return Err(BatchError::Type {
-                column: column.name,
-                found: array.data_type().to_string(),
-                wanted: column.data_type().to_string(),
-            });
+        if let Some(array) = found(batch, column.name, column.form)? {
+            restore(column, array, &mut rows);
         }
-        match column.write {
-            Write::Number(write) => {
-                let values = Numbers::of(array, column.form);
-                for (at, row) in rows.iter_mut().enumerate() {
-                    if let Some(value) = values.value(at) {
-                        write(row, value);
-                    }
+    }
+    Ok(rows.into_iter().map(Row::record).collect())
+}
+
+/// A column of the batch, of the right type; `None` where an older part lacks it.
+pub(super) fn found<'a>(
+    batch: &'a RecordBatch,
+    name: &'static str,
+    form: Form,
+) -> Result<Option<&'a ArrayRef>, BatchError> {
+    let Some(array) = batch.column_by_name(name) else {
+        return Ok(None);
+    };
+    let wanted = schema::data_type(form);
+    if *array.data_type() != wanted {
+        return Err(BatchError::Type {
+            column: name,
+            found: array.data_type().to_string(),
+            wanted: wanted.to_string(),
+        });
+    }
+    Ok(Some(array))
+}
+
+/// Gives the values of one column to the rows.
+pub(super) fn restore(column: &Column, array: &ArrayRef, rows: &mut [Row]) {
+    match column.write {
+        Write::Number(write) => {
+            let values = Numbers::of(array, column.form);
+            for (at, row) in rows.iter_mut().enumerate() {
+                if let Some(value) = values.value(at) {
+                    write(row, value);
                 }
             }
-            Write::Text(write) => {
-                for (row, text) in rows.iter_mut().zip(text_values(array)) {
-                    if let Some(text) = text {
-                        write(row, text);
-                    }
+        }
+        Write::Text(write) => {
+            for (row, text) in rows.iter_mut().zip(text_values(array)) {
+                if let Some(text) = text {
+                    write(row, text);
                 }
             }
         }
     }
-    Ok(rows.into_iter().map(Row::record).collect())
 }
 
 /// Numbers of a column as `u64`, whatever their width; words by their code in the fixed list.

@@ -13,6 +13,8 @@ mod row;
 pub mod schema;
 pub mod search;
 mod snapshot;
+mod store;
+mod transactions;
 mod writer;
 
 use arrow_schema::SchemaRef;
@@ -23,6 +25,8 @@ pub use error::StoreError;
 pub use part::{HOUR_MS, MIXED, Part};
 pub use retention::{Fullness, PINS_MAX, Pins, Retention};
 pub use snapshot::{Shared, Snapshot};
+pub use store::{FlowStore, Stored};
+pub use transactions::{TRANSACTIONS, to_transaction_batch, to_transactions};
 pub use writer::{Counters, Health, Limits, Writer};
 
 /// A table of the store: one kind of record.
@@ -50,6 +54,17 @@ impl Table {
             bloom: &["src_ip_lo", "dst_ip_lo"],
         });
         &FLOWS
+    }
+
+    /// The table of transactions.
+    pub fn transactions() -> &'static Self {
+        static TRANSACTIONS: std::sync::LazyLock<Table> = std::sync::LazyLock::new(|| Table {
+            name: transactions::TRANSACTIONS,
+            schema: transactions::schema(),
+            codecs: transactions::codecs(),
+            bloom: &["src_ip_lo", "dst_ip_lo"],
+        });
+        &TRANSACTIONS
     }
 }
 

@@ -413,6 +413,11 @@ impl Writer {
         (self.acknowledged, self.written, self.opened) = (0, 0, None);
     }
 
+    /// Are there generations to make parts of?
+    pub fn waiting(&self) -> bool {
+        !self.frozen.is_empty()
+    }
+
     /// Does what waits: generations become parts, small parts are merged (`rows_budget` rows at most), old ones go.
     /// True when there is more to do at once.
     pub fn maintain(&mut self, now: Time, rows_budget: u64) -> Result<bool, StoreError> {

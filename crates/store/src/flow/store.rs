@@ -1,0 +1,173 @@
+//! The two tables of a site behind one handle, for the thread that owns them: batches in, once a second a sync, parts
+//! when there is time.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use weir_model::{Batch, NANOS_PER_S, Time};
+
+use super::schema::VERSION;
+use super::{
+    Counters, Fullness, Health, Limits, Pins, Shared, StoreError, Table, Writer, to_batch,
+    to_transaction_batch,
+};
+use crate::disk::{Disk, LocalDisk};
+
+/// Nanoseconds between two syncs: what a crash can cost.
+const SYNC_EVERY: i64 = NANOS_PER_S;
+/// Rows that one round of merging reads at most, so that appending does not wait long for it.
+const MERGE_ROWS: u64 = 2 << 20;
+/// File that says which schema the store has.
+const VERSION_FILE: &str = "version";
+
+/// The flow and transaction store of a site.
+pub struct FlowStore {
+    flows: Writer,
+    transactions: Writer,
+    disk: Arc<dyn Disk>,
+    synced: Option<Time>,
+    /// Held while this process writes.
+    _lock: Option<File>,
+}
+
+/// What a store did, for the summary of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    pub flows: Counters,
+    pub transactions: Counters,
+    /// Bytes of all parts of both tables now.
+    pub bytes: u64,
+}
+
+impl FlowStore {
+    /// Opens, or makes, the store in a folder, for writing: by one process at a time.
+    pub fn open(folder: &Path, site: &str, limits: &Limits) -> Result<Self, StoreError> {
+        let disk = LocalDisk::new(folder)?;
+        let lock = disk.lock()?.ok_or(StoreError::Busy)?;
+        let mut store = Self::on(Arc::new(disk), site, limits)?;
+        store._lock = Some(lock);
+        Ok(store)
+    }
+
+    /// Opens the store on a disk that nobody else writes to.
+    pub fn on(disk: Arc<dyn Disk>, site: &str, limits: &Limits) -> Result<Self, StoreError> {
+        check_version(&*disk)?;
+        let pins = Pins::read(&*disk)?;
+        let open = |table| {
+            let mut writer = Writer::open(disk.clone(), table, site, limits.clone())?;
+            writer.set_pins(pins.clone());
+            Ok::<_, StoreError>(writer)
+        };
+        Ok(Self {
+            flows: open(Table::flows())?,
+            transactions: open(Table::transactions())?,
+            disk,
+            synced: None,
+            _lock: None,
+        })
+    }
+
+    /// Takes the records of a batch and does what is due at this moment of the wall clock. An error of kind
+    /// [`StoreError::Full`] or [`StoreError::Disk`] means that rows were not taken, or not yet made durable; the store
+    /// tries again by itself at the next call.
+    pub fn append(&mut self, batch: &Batch, now: Time) -> Result<(), StoreError> {
+        let flows = self.flows.append(to_batch(&batch.flows)?, now);
+        if flows.is_err() {
+            self.flows.drop_rows(batch.flows.len());
+        }
+        let transactions = self
+            .transactions
+            .append(to_transaction_batch(&batch.transactions)?, now);
+        if transactions.is_err() {
+            self.transactions.drop_rows(batch.transactions.len());
+        }
+        let due = self.tick(now);
+        flows.and(transactions).and(due)
+    }
+
+    /// Syncs when a second has passed, and makes parts of what is ready. To be called when no batch comes, too.
+    pub fn tick(&mut self, now: Time) -> Result<(), StoreError> {
+        let last = *self.synced.get_or_insert(now);
+        let due = now.since(last) >= SYNC_EVERY || now < last;
+        if due {
+            self.synced = Some(now);
+        }
+        let mut outcome = Ok(());
+        for writer in [&mut self.flows, &mut self.transactions] {
+            if due {
+                outcome = outcome.and(writer.sync(now));
+            }
+            if due || writer.waiting() {
+                outcome = outcome.and(writer.maintain(now, MERGE_ROWS).map(drop));
+            }
+        }
+        outcome
+    }
+
+    /// Everything is on the disk, in parts.
+    pub fn finish(&mut self, now: Time) -> Result<(), StoreError> {
+        self.flows.finish(now)?;
+        self.transactions.finish(now)
+    }
+
+    /// Sets what is kept for somebody, durably.
+    pub fn set_pins(&mut self, pins: &Pins) -> Result<(), StoreError> {
+        pins.write(&*self.disk)?;
+        self.flows.set_pins(pins.clone());
+        self.transactions.set_pins(pins.clone());
+        Ok(())
+    }
+
+    /// What was done.
+    pub fn stored(&self) -> Stored {
+        Stored {
+            flows: self.flows.counters(),
+            transactions: self.transactions.counters(),
+            bytes: self.flows.fullness().bytes + self.transactions.fullness().bytes,
+        }
+    }
+
+    /// Can both tables write? The worse of the two.
+    pub fn health(&self) -> Health {
+        match self.flows.health() {
+            Health::Writing => self.transactions.health(),
+            trouble => trouble,
+        }
+    }
+
+    /// How full the flow table is, which is the large one.
+    pub fn fullness(&self) -> Fullness {
+        self.flows.fullness()
+    }
+
+    /// What readers on other threads see: flows, transactions.
+    pub fn shared(&self) -> (Shared, Shared) {
+        (self.flows.shared(), self.transactions.shared())
+    }
+}
+
+/// Refuses a store of a later version; says in a new one which version it has.
+fn check_version(disk: &dyn Disk) -> Result<(), StoreError> {
+    match disk.open(VERSION_FILE) {
+        Ok(file) => {
+            let text = file.read_all()?;
+            let found = std::str::from_utf8(&text).ok();
+            match found.and_then(|text| text.trim().parse::<u32>().ok()) {
+                Some(version) if version > VERSION => Err(StoreError::Later(version)),
+                Some(_) => Ok(()),
+                None => Err(StoreError::Damaged(VERSION_FILE.to_owned())),
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let unfinished = "version.new";
+            let mut file = disk.create(unfinished)?;
+            file.append(format!("{VERSION}\n").as_bytes())?;
+            file.sync()?;
+            disk.rename(unfinished, VERSION_FILE)?;
+            disk.sync_folder("")?;
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
