@@ -11,6 +11,7 @@ use weir_benches::compare;
 use weir_benches::compare::subject::PEERS;
 use weir_benches::mix::truth::Kind;
 use weir_benches::mix::{self, FLOWS_MAX, Settings};
+use weir_benches::store;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -31,6 +32,8 @@ enum Command {
     Mix(MixOptions),
     /// Run Weir and its peers on one capture and print a table
     Compare(CompareOptions),
+    /// Fill a flow store with generated records and print bytes per flow and rows per CPU-second
+    Store(StoreOptions),
 }
 
 #[derive(clap::Args)]
@@ -89,10 +92,30 @@ struct CompareOptions {
     strict: bool,
 }
 
+#[derive(clap::Args)]
+struct StoreOptions {
+    /// Flow records to generate
+    #[arg(long, default_value_t = 10_000_000)]
+    flows: u64,
+    /// The same seed gives the same records
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Event time the flows are spread over, seconds
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..=864_000))]
+    seconds: u32,
+    /// Folder of the store; must not exist. It is left for other tools to read
+    #[arg(long)]
+    dir: PathBuf,
+    /// Exit with 1 when a bar is missed
+    #[arg(long)]
+    strict: bool,
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Mix(options) => write_mix(&options).map(|()| true),
         Command::Compare(options) => run_comparison(options),
+        Command::Store(options) => measure_store(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -183,4 +206,26 @@ fn run_comparison(options: CompareOptions) -> io::Result<bool> {
         writeln!(out, "missed: {missed}")?;
     }
     Ok(report.missed().is_empty() || !options.strict)
+}
+
+/// True unless `--strict` is set and a bar was missed.
+fn measure_store(options: &StoreOptions) -> io::Result<bool> {
+    if options.dir.exists() {
+        return Err(io::Error::other(format!(
+            "{}: exists; give a new folder",
+            options.dir.display()
+        )));
+    }
+    let settings = store::flows::Settings {
+        seed: options.seed,
+        flows: options.flows,
+        seconds: options.seconds,
+    };
+    let outcome = store::run(settings, &options.dir)?;
+    let mut out = io::stdout();
+    out.write_all(outcome.text().as_bytes())?;
+    for missed in outcome.missed() {
+        writeln!(out, "missed: {missed}")?;
+    }
+    Ok(outcome.missed().is_empty() || !options.strict)
 }

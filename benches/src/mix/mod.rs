@@ -8,7 +8,7 @@ mod http;
 mod names;
 mod network;
 pub mod pcap;
-mod random;
+pub(crate) mod random;
 mod tcp;
 mod tls;
 pub mod truth;

@@ -3,11 +3,11 @@
 
 /// A seeded stream of numbers; cloning it repeats the stream.
 #[derive(Clone)]
-pub(super) struct Random([u64; 4]);
+pub(crate) struct Random([u64; 4]);
 
 /// The splitmix64 finaliser: spreads any 64-bit value evenly; also used to finish the name digest.
 #[must_use]
-pub(super) fn spread(value: u64) -> u64 {
+pub(crate) fn spread(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -16,7 +16,7 @@ pub(super) fn spread(value: u64) -> u64 {
 
 impl Random {
     #[must_use]
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let a = spread(seed);
         let b = spread(a);
         let c = spread(b);
@@ -24,7 +24,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub(super) fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         let s = &mut self.0;
         let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
         let t = s[1] << 17;
@@ -38,24 +38,24 @@ impl Random {
     }
 
     /// A number in `0..limit`; `limit` must be between 1 and 2^32, which keeps the multiplication exact.
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         debug_assert!((1..=1 << 32).contains(&limit));
         ((self.bits() >> 32) * limit) >> 32
     }
 
     /// True in `percent` of 100 cases.
-    pub(super) fn chance(&mut self, percent: u64) -> bool {
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
     /// One of `items`, which must not be empty.
-    pub(super) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(items.len() as u64) as usize]
     }
 
     /// A value from a distribution given as its quantiles, linear between them: `[min, 25 %, median, 75 %, max]`
     /// has five entries, any number above one works.
-    pub(super) fn quantile(&mut self, quantiles: &[u64]) -> u64 {
+    pub(crate) fn quantile(&mut self, quantiles: &[u64]) -> u64 {
         let step = self.below(quantiles.len() as u64 - 1) as usize;
         let (low, high) = (quantiles[step], quantiles[step + 1]);
         low + self.below(high - low + 1)

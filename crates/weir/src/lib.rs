@@ -9,4 +9,5 @@ mod order;
 pub mod pipeline;
 pub mod reading;
 mod shutdown;
+mod storing;
 pub mod summary;

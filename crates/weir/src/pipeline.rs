@@ -1,5 +1,5 @@
 //! All threads and queues of the program, and nothing else: reading and metering on the calling thread, detection
-//! shards, and one thread for triage and output. Data flows forward only; every queue is bounded.
+//! shards, one thread for triage and output, and one for the store when there is one. Data flows forward only; every queue is bounded.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,11 +11,13 @@ use weir_detect::{Emission, Instance, Shard, ShardStats};
 use weir_enrich::{Enricher, Scope};
 use weir_meter::Meter;
 use weir_model::{AnomalyCounts, Batch};
+use weir_store::flow::{FlowStore, Stored};
 use weir_triage::{Change, Triage};
 
 use crate::config::Config;
 use crate::exports::{self, Collecting, Exports, Looked, RecordFile};
 use crate::reading::Reading;
+use crate::storing;
 use crate::summary::{Census, Summary};
 
 /// Batches in flight to each consumer. From a file the reader waits, so a short queue costs no speed and keeps memory
@@ -32,6 +34,8 @@ pub struct Job {
     pub config: Config,
     /// Look for events. Off: metering (and dissecting) only.
     pub detect: bool,
+    /// Keeps flow records and transactions as well.
+    pub store: Option<FlowStore>,
 }
 
 /// Who gets the results, on the output thread, in order.
@@ -60,6 +64,7 @@ pub fn run<C: Consumer>(
         files,
         config,
         detect,
+        store,
     } = job;
     let looked = exports::look(&files);
     let instances = match &looked {
@@ -69,7 +74,7 @@ pub fn run<C: Consumer>(
     };
     let mut reading = Reading::new(files);
     let mut summary = Summary::new(&instances);
-    let (consumer, ended) = line(&config, &instances, consumer, |feeds| {
+    let (consumer, ended) = line(&config, &instances, store, consumer, |feeds| {
         let source = Source {
             config: &config,
             feeds,
@@ -98,6 +103,8 @@ pub(crate) struct Ended {
     pub(crate) triage: AnomalyCounts,
     pub(crate) census: Census,
     pub(crate) shards: Vec<Vec<ShardStats>>,
+    /// What the store took, when there was one.
+    pub(crate) stored: Option<Stored>,
 }
 
 /// Where a source sends its batches.
@@ -114,10 +121,11 @@ impl Feeds {
 }
 
 /// Everything behind the source: detection shards and the output thread, fed by `source` on the calling thread until it
-/// returns. No instances: no shards, records go to the consumer only.
+/// returns. No instances: no shards, records go to the consumer (and the store) only.
 pub(crate) fn line<C: Consumer>(
     config: &Config,
     instances: &[Instance],
+    store: Option<FlowStore>,
     consumer: C,
     source: impl FnOnce(Feeds),
 ) -> anyhow::Result<(C, Ended)> {
@@ -137,16 +145,24 @@ pub(crate) fn line<C: Consumer>(
         let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
         feeds.push(feed);
         let writer = scope.spawn(move || write(&batches, &results, triage, consumer));
+        let store = store.map(|store| {
+            let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
+            feeds.push(feed);
+            scope.spawn(move || storing::store(store, &batches))
+        });
         source(Feeds(feeds));
         let shards = shards.into_iter().map(|shard| shard.join().unwrap_or_default());
         let shards: Vec<Vec<ShardStats>> = shards.collect();
         let finished = writer
             .join()
             .map_err(|_| anyhow::anyhow!("the output thread panicked"))?;
+        let stored = store.map(|store| store.join()).transpose();
+        let stored = stored.map_err(|_| anyhow::anyhow!("the store's thread panicked"))?;
         let ended = Ended {
             triage: finished.triage,
             census: finished.census,
             shards,
+            stored: stored.transpose()?,
         };
         match finished.error {
             Some(error) => Err(error.into()),

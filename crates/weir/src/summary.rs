@@ -9,9 +9,11 @@ use weir_enrich::Scope;
 use weir_meter::MeterStats;
 use weir_model::{Anomaly, AnomalyCounts, Batch, Phase, Quantity, Time};
 use weir_output::{escape::shown, stamp};
+use weir_store::flow::Stored;
 
 use crate::pipeline::Ended;
 use crate::reading::Reading;
+use crate::storing;
 
 /// Hosts told apart in the summary; more are "at least" this many. About 10 MiB.
 const HOSTS_MAX: usize = 262_144;
@@ -60,6 +62,7 @@ pub struct Summary {
     pub source: String,
     packets: u64,
     census: Census,
+    stored: Option<Stored>,
     blind: Vec<String>,
     broken: Vec<&'static str>,
     /// Cells forgotten because a method's table was full, by method.
@@ -93,6 +96,7 @@ impl Summary {
             source: String::new(),
             packets: 0,
             census: Census::default(),
+            stored: None,
             blind: blind.collect(),
             broken: Vec::new(),
             forgotten: BTreeMap::new(),
@@ -116,6 +120,7 @@ impl Summary {
     pub(crate) fn ended(&mut self, instances: &[Instance], ended: Ended) {
         self.anomalies.merge(&ended.triage);
         self.census = ended.census;
+        self.stored = ended.stored;
         for stats in &ended.shards {
             for (instance, stats) in instances.iter().zip(stats) {
                 self.anomalies.add(Anomaly::CellEvicted, stats.evictions);
@@ -163,6 +168,7 @@ impl Summary {
             ));
         }
         lines.extend_from_slice(&self.exports);
+        lines.extend(self.stored.as_ref().map(storing::line));
         if let Some(scope) = self.scope.as_ref().filter(|scope| !scope.configured) {
             lines.push(format!(
                 "inside networks guessed: {}; set them with --inside",

@@ -1,13 +1,15 @@
 //! What a flow record is on disk: the one table of physical columns, its Arrow schema and version. A new element of
 //! `model::elements` is one nullable row here; a test holds that every column of the filter language can be read.
 //!
-//! Three things differ from the columns people see (`physical` gives the mapping), because they are smaller this way,
+//! Four things differ from the columns people see (`physical` gives the mapping), because they are smaller this way,
 //! and other tools read plain integers best:
 //! - Moments are a millisecond timestamp and two remainders (`start`, `start_us`, `start_ns`): exports count
 //!   milliseconds and captures microseconds, so the finer columns are usually all zero. One nanosecond column costs
 //!   2.0 to 2.3 bytes a moment more on NetFlow (measured on 830,000 sorted records). The end is a distance from the start.
 //! - Addresses are two unsigned integers (`src_ip_hi`, `src_ip_lo`), IPv4 in `::ffff:0:0/96`. Sorted by source they take
 //!   1.6 to 2.3 bytes where 16-byte binaries take 2.2 to 3.6, and integers scan faster.
+//! - What a column does not show of a record (the ports of a frame without ports, which side of ARP is inside) is not
+//!   stored, except what the flow's key needs.
 //! - The flow id is stored only where key and start do not give it, the Community ID never: eight and twenty random
 //!   bytes a record.
 

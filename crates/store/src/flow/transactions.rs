@@ -254,7 +254,7 @@ mod tests {
 
     prop_compose! {
         fn transaction()(
-            flow in flow(),
+            flow in flow().boxed(),
             id in any::<u64>(),
             protocol in prop::sample::select(Protocol::ALL),
             (kind, outcome) in (0..KINDS.len(), 0..3_usize),
@@ -287,7 +287,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn transactions_come_back(all in prop::collection::vec(transaction(), 0..10)) {
+        fn transactions_come_back(all in prop::collection::vec(transaction().boxed(), 0..10)) {
             let batch = to_transaction_batch(&all).unwrap();
             prop_assert_eq!(batch.schema(), schema());
             prop_assert_eq!(to_transactions(&batch, known).unwrap(), all);

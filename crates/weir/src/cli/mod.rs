@@ -34,6 +34,7 @@ Examples:
   weir -r capture.pcap --flows csv --filter 'dst port 445 and bytes > 1M'
   weir -r capture.pcap --transactions json   DNS queries, TLS handshakes, log-ins ...
   weir collect --listen netflow              events from exporters, live
+  weir -r capture.pcap --store flows/        keep flow records and transactions as well
   weir methods                               what Weir looks for
   weir methods DICTATTACK                    the manual page of one method";
 
@@ -69,6 +70,10 @@ struct ReadArgs {
     /// Print only records that fit this filter, for example 'dst port 445 and bytes > 1M' (with --flows or --transactions).
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
+    /// Keep flow records and transactions in this folder too (made when it does not exist), as Parquet files that
+    /// DuckDB, Spark, Polars or ClickHouse read as they are.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
     /// Print every update of an event, not only its last state (with --output json).
     #[arg(long)]
     follow_updates: bool,

@@ -16,6 +16,7 @@ use weir_triage::Change;
 use super::{FlowForm, Output, ReadArgs, eprint_line};
 use crate::config::Config;
 use crate::pipeline::{self, Consumer, Job};
+use crate::storing;
 
 /// Columns assumed where the terminal does not say.
 const WIDTH_DEFAULT: usize = 110;
@@ -41,6 +42,7 @@ pub(super) fn run(args: ReadArgs) -> Result<ExitCode> {
         files: args.files.clone(),
         config,
         detect,
+        store: args.store.as_deref().map(storing::open).transpose()?,
     };
     let outcome = pipeline::run(job, printer, |bytes| bar.set_position(bytes));
     bar.finish_and_clear();

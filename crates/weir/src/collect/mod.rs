@@ -177,7 +177,7 @@ impl Decoder<'_> {
             false => Vec::new(),
         };
         let mut summary = Summary::new(&instances);
-        let (consumer, behind) = pipeline::line(&job.config, &instances, consumer, |feeds| {
+        let (consumer, behind) = pipeline::line(&job.config, &instances, None, consumer, |feeds| {
             summary.scope = self.pump(ended, &mut live, &feeds, watch);
         })?;
         summary.ended(&instances, behind);

@@ -10,4 +10,5 @@ mod exports;
 mod golden;
 mod hostile;
 mod run;
+mod store;
 mod tables;

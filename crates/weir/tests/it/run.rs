@@ -49,6 +49,7 @@ pub(crate) fn run(files: &[PathBuf], shards: usize) -> (Kept, Summary) {
         files: files.to_vec(),
         config,
         detect: true,
+        store: None,
     };
     pipeline::run(job, Kept::default(), |_| {}).expect("the pipeline runs")
 }
