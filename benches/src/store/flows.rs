@@ -52,10 +52,11 @@ impl Flows {
 
     fn destination(&mut self) -> IpAddr {
         // The fourth power of an even number in 0..1 crowds towards 0.
-        let even = self.random.below(1 << 16);
-        let fourth = (even * even >> 16) * (even * even >> 16) >> 16;
-        let rank = fourth * DESTINATIONS >> 16;
-        Self::address(2, rank + self.random.below(1 + (DESTINATIONS >> 16)))
+        const ONE: u64 = 1 << 16;
+        let square = |value: u64| value * value / ONE;
+        let fourth = square(square(self.random.below(ONE)));
+        let rank = fourth * DESTINATIONS / ONE;
+        Self::address(2, rank + self.random.below(1 + DESTINATIONS / ONE))
     }
 
     fn record(&mut self) -> FlowRecord {

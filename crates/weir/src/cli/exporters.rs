@@ -132,6 +132,7 @@ fn of_files(files: Vec<PathBuf>) -> Result<Known> {
         files,
         config: Config::default(),
         detect: false,
+        store: None,
     };
     let (_, summary) = pipeline::run(job, Nobody, |_| {})?;
     if summary.exporters.is_empty() {
