@@ -1,7 +1,6 @@
 //! `weir collect`: listens for flow exports and prints events (or the flow records) while they come.
 //! Results go to standard output alone; listeners, troubles and the books go to standard error.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use clap::Args;
 use ipnet::IpNet;
 use weir_model::Networks;
 
-use super::read::{Printer, What};
+use super::read::{Printer, What, filter};
 use super::{FlowForm, Output, eprint_line};
 use crate::collect::{self, Job, Listen, TlsFiles};
 use crate::config::Config;
@@ -67,8 +66,8 @@ pub(super) struct CollectArgs {
     /// How events are printed.
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORM")]
     output: Output,
-    /// Print flow records instead of events.
-    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
+    /// Print flow records instead of events: json, csv, or ipfix=FILE to write an IPFIX file.
+    #[arg(long, value_name = "FORM", value_parser = FlowForm::parse, conflicts_with = "output")]
     flows: Option<FlowForm>,
     /// Print only records that fit this filter (with --flows).
     #[arg(long, value_name = "FILTER", requires = "flows")]
@@ -100,11 +99,12 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
     if !args.inside.is_empty() {
         config.inside = Some(Networks::new(args.inside));
     }
-    let what = match args.flows {
-        Some(form) => What::Flows(form),
+    let filter = filter(args.filter.as_deref(), args.flows.is_some())?;
+    let what = match &args.flows {
+        Some(form) => What::flows(form)?,
         None => What::events(args.output, args.follow_updates, args.verbose),
     };
-    let printer = Printer::of(what, args.filter.as_deref())?;
+    let printer = Printer::of(what, filter);
     let tls = args
         .tls_cert
         .zip(args.tls_key)
@@ -133,7 +133,7 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
             eprint_line(&format!("weir: {line}"));
         }
     })?;
-    printer.out.flush()?;
+    printer.finish()?;
     if !quiet {
         let took_s = started.elapsed().as_secs_f64();
         eprint_line(&summary.text(printer.events, took_s, args.verbose));

@@ -3,6 +3,7 @@
 
 mod collect;
 mod exporters;
+mod ipfix;
 mod manual;
 mod read;
 
@@ -31,6 +32,8 @@ Examples:
   tcpdump -i eth0 -w - | weir -r -           from standard input
   weir -r nfcapd.20261122* conn.log.gz       flow records that other programs wrote
   weir -r capture.pcap --flows csv           flow records instead of events
+  weir -r capture.pcap --flows ipfix=out.ipfix
+                                             an IPFIX file for other programs, or for weir -r
   weir -r capture.pcap --flows csv --filter 'dst port 445 and bytes > 1M'
   weir -r capture.pcap --transactions json   DNS queries, TLS handshakes, log-ins ...
   weir collect --listen netflow              events from exporters, live
@@ -61,8 +64,8 @@ struct ReadArgs {
     /// How events are printed.
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORM")]
     output: Output,
-    /// Print flow records instead of events.
-    #[arg(long, value_enum, value_name = "FORM", conflicts_with_all = ["transactions", "output"])]
+    /// Print flow records instead of events: json, csv, or ipfix=FILE to write an IPFIX file (RFC 5655, biflows as in RFC 5103).
+    #[arg(long, value_name = "FORM", value_parser = FlowForm::parse, conflicts_with_all = ["transactions", "output"])]
     flows: Option<FlowForm>,
     /// Print dissected exchanges (DNS queries, TLS handshakes, log-ins ...) instead of events.
     #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
@@ -108,10 +111,24 @@ enum Output {
     Json,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// How flow records are written.
+#[derive(Clone, PartialEq, Eq)]
 enum FlowForm {
     Json,
     Csv,
+    /// To this file.
+    Ipfix(PathBuf),
+}
+
+impl FlowForm {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None if text == "json" => Ok(Self::Json),
+            None if text == "csv" => Ok(Self::Csv),
+            Some(("ipfix", file)) if !file.is_empty() => Ok(Self::Ipfix(file.into())),
+            _ => Err("possible are json, csv and ipfix=FILE".into()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -13,6 +13,7 @@ use weir_output::{csv, json, text};
 use weir_query::{Catalog, Expr, NoLists, QueryError};
 use weir_triage::Change;
 
+use super::ipfix::IpfixFile;
 use super::{FlowForm, Output, ReadArgs, eprint_line};
 use crate::config::Config;
 use crate::pipeline::{self, Consumer, Job};
@@ -47,7 +48,7 @@ pub(super) fn run(args: ReadArgs) -> Result<ExitCode> {
     let outcome = pipeline::run(job, printer, |bytes| bar.set_position(bytes));
     bar.finish_and_clear();
     let (mut printer, summary) = outcome?;
-    printer.out.flush()?;
+    printer.finish()?;
     for line in summary.trouble_lines() {
         eprint_line(&format!("weir: {line}"));
     }
@@ -87,12 +88,14 @@ pub(super) enum What {
         style: Style,
         follow: bool,
     },
-    Flows(FlowForm),
+    Json,
+    Csv,
+    Ipfix(IpfixFile),
     Transactions,
 }
 
 /// The filter of the command line, over the kind of record that is printed.
-fn filter(text: Option<&str>, of_flows: bool) -> Result<Expr, QueryError> {
+pub(super) fn filter(text: Option<&str>, of_flows: bool) -> Result<Expr, QueryError> {
     let fields: Vec<_> = weir_dissect::REGISTRY
         .iter()
         .flat_map(|entry| entry.meta.fields.iter().copied())
@@ -112,34 +115,54 @@ pub(super) struct Printer {
     what: What,
     /// Records that are printed.
     filter: Expr,
-    pub(super) out: BufWriter<Stdout>,
+    out: BufWriter<Stdout>,
     pub(super) events: u64,
     header_due: bool,
 }
 
 impl Printer {
-    fn new(args: &ReadArgs) -> Result<Self, QueryError> {
-        let what = match (args.flows, args.transactions) {
-            (Some(form), _) => What::Flows(form),
+    fn new(args: &ReadArgs) -> Result<Self> {
+        // A filter that is wrong must not cost the file that is written.
+        let filter = filter(args.filter.as_deref(), args.flows.is_some())?;
+        let what = match (&args.flows, args.transactions) {
+            (Some(form), _) => What::flows(form)?,
             (None, Some(_)) => What::Transactions,
             (None, None) => What::events(args.output, args.follow_updates, args.verbose),
         };
-        Self::of(what, args.filter.as_deref())
+        Ok(Self::of(what, filter))
     }
 
     /// Prints `what`, of records those that fit the filter.
-    pub(super) fn of(what: What, filter_text: Option<&str>) -> Result<Self, QueryError> {
-        Ok(Self {
-            header_due: matches!(what, What::Flows(FlowForm::Csv)),
-            filter: filter(filter_text, matches!(what, What::Flows(_)))?,
+    pub(super) fn of(what: What, filter: Expr) -> Self {
+        Self {
+            header_due: matches!(what, What::Csv),
+            filter,
             what,
             out: BufWriter::new(io::stdout()),
             events: 0,
-        })
+        }
+    }
+
+    /// Ends the output: what is buffered goes out.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.out.flush()?;
+        match &mut self.what {
+            What::Ipfix(file) => file.finish(),
+            _ => Ok(()),
+        }
     }
 }
 
 impl What {
+    /// Flow records.
+    pub(super) fn flows(form: &FlowForm) -> Result<Self> {
+        Ok(match form {
+            FlowForm::Json => Self::Json,
+            FlowForm::Csv => Self::Csv,
+            FlowForm::Ipfix(path) => Self::Ipfix(IpfixFile::create(path)?),
+        })
+    }
+
     /// Events, coloured and as wide as the terminal allows.
     pub(super) fn events(form: Output, follow: bool, verbose: bool) -> Self {
         let style = Style {
@@ -158,13 +181,10 @@ impl Consumer for Printer {
         }
         let filter = &self.filter;
         let mut flows = batch.flows.iter().filter(|flow| filter.matches(flow));
-        match self.what {
-            What::Flows(FlowForm::Csv) => {
-                flows.try_for_each(|flow| writeln!(self.out, "{}", csv::flow(flow)))
-            }
-            What::Flows(FlowForm::Json) => {
-                flows.try_for_each(|flow| writeln!(self.out, "{}", json::flow(flow)))
-            }
+        match &mut self.what {
+            What::Csv => flows.try_for_each(|flow| writeln!(self.out, "{}", csv::flow(flow))),
+            What::Json => flows.try_for_each(|flow| writeln!(self.out, "{}", json::flow(flow))),
+            What::Ipfix(file) => flows.try_for_each(|flow| file.write(flow)),
             What::Transactions => batch
                 .transactions
                 .iter()

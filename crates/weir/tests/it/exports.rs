@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::run::{files_below, incident, run, shared, skipped};
+use weir_wire::export::Encoder;
+
+use crate::run::{Kept, case, files_below, incident, root, run, shared, skipped};
 
 #[test]
 fn captures_of_exports_are_told_by_content() {
@@ -34,7 +36,10 @@ fn captures_of_exports_are_told_by_content() {
 
 /// Method and submethod, source, targets: what must not depend on packets or records.
 fn kinds(path: &Path) -> BTreeSet<String> {
-    let (kept, _) = run(&[path.to_owned()], 2);
+    kinds_of(&run(&[path.to_owned()], 2).0)
+}
+
+fn kinds_of(kept: &Kept) -> BTreeSet<String> {
     let events = kept.events.iter();
     events
         .map(|event| {
@@ -68,6 +73,55 @@ fn softflowd_between_gives_the_same_events() {
         }
         assert_eq!(kinds(&exports), want, "softflowd -v {version}");
     }
+    std::fs::remove_dir_all(&folder).expect("the temporary folder goes");
+}
+
+/// Weir's own export in between: every event of the packets that records can tell, and no other.
+#[test]
+fn our_own_ipfix_file_gives_the_events_records_can() {
+    // Attacks told by what only packets have: requests and verdicts in payload, and frames that are not IP.
+    let packets_only = [
+        "DICTATTACK.HTTPProtocol",
+        "DICTATTACK.TelnetProtocol",
+        "SCANS.ARP",
+        "ARPSPOOF.Gateway",
+    ];
+    let folder = std::env::temp_dir().join(format!("weir-ipfix-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let (mut compared, mut lacking) = (0, BTreeSet::new());
+    for name in [
+        "incident",
+        "scans",
+        "ssh_guess",
+        "http_guess",
+        "telnet_guess",
+        "floods",
+        "arp_spoof",
+        "benign_office",
+    ] {
+        let capture = case(&root().join("captures").join(name)).expect("a capture of the project");
+        let (kept, _) = run(std::slice::from_ref(&capture), 2);
+        let (mut encoder, mut bytes) = (Encoder::new(0), Vec::new());
+        for flow in &kept.flows {
+            bytes.extend(encoder.push(flow).unwrap_or_default());
+        }
+        bytes.extend(encoder.finish().unwrap_or_default());
+        let file = folder.join(name);
+        std::fs::write(&file, bytes).expect("room for the file");
+        let (want, got) = (kinds_of(&kept), kinds(&file));
+        assert_eq!(
+            got.difference(&want).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "{name}"
+        );
+        for event in want.difference(&got) {
+            let method = packets_only.iter().find(|method| event.starts_with(*method));
+            lacking.insert(*method.unwrap_or_else(|| panic!("{name}: {event} got lost")));
+        }
+        compared += got.len();
+    }
+    assert!(compared >= 15, "{compared}");
+    assert_eq!(lacking, BTreeSet::from(packets_only));
     std::fs::remove_dir_all(&folder).expect("the temporary folder goes");
 }
 

@@ -3,6 +3,7 @@
 //! sessions (the collector) decides how long and how many. Nothing here panics or trusts a length.
 
 pub mod elements;
+mod encode;
 mod message;
 mod plan;
 mod row;
@@ -14,6 +15,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+pub use encode::Encoder;
 pub use message::{Format, Header, Message, Set, Sets, sniff};
 pub use plan::{Plan, Taken};
 pub use row::{Moment, Row, Sampling};
