@@ -2,7 +2,7 @@
 # Installs the Debian packages the tests use as oracles and exporters. Without the right to install, the tests that need them skip
 # and say so; in CI that is a failure.
 set -euo pipefail
-packages=(tshark softflowd pmacct fprobe nfdump argus-server argus-client zstd)
+packages=(tshark softflowd pmacct fprobe nfdump argus-server argus-client zstd postgresql)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

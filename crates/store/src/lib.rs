@@ -1,7 +1,10 @@
 //! Stores on disk. Flow records and transactions lie in columns that other tools read as they are: a synced log first,
-//! sorted Parquet parts by site and hour behind it. The crate owns no thread and reads no clock.
+//! sorted Parquet parts by site and hour behind it; that part owns no thread and reads no clock. Events and what people
+//! do with them lie in a database.
 
 mod disk;
+pub mod event;
 pub mod flow;
+pub mod learned;
 
 pub use disk::{Append, Disk, Entry, LocalDisk, Source};

@@ -1,0 +1,29 @@
+//! The event database: SQLite in a folder, or PostgreSQL by URL, through the same migrations and the same statements.
+//! What comes in is the event contract, one JSON line an event, so that a stored event reads the same when the method
+//! that found it is long gone.
+
+mod audit;
+mod database;
+mod filter;
+mod keeper;
+mod read;
+mod record;
+mod retain;
+mod spool;
+mod sql;
+mod work;
+mod write;
+
+pub use audit::{AuditEntry, Chain};
+pub use database::{EventStore, Place, StoreError};
+pub use filter::{Filter, Sort, SourceFilter};
+pub use keeper::{Keeper, KeeperStats};
+pub use read::{Detail, Facet, Page, Row, Step};
+pub use record::{EventRecord, RecordError};
+pub use retain::{Retention, Retired};
+pub use spool::Spool;
+pub use work::{Action, CategoryState, Workflow};
+pub use write::Put;
+
+#[cfg(test)]
+mod tests;
