@@ -8,11 +8,13 @@ use weir_wire::export::{Format, Header, Message, Row, sflow};
 
 use crate::counts::{Counts, ExporterReport, Unknown};
 use crate::crowd::Crowd;
+use crate::duplicates::Duplicates;
 use crate::exporter::{DomainKey, Exporter};
 use crate::pairing::{Pairing, PairingCounts};
 use crate::record;
 use crate::sampling::Samplers;
 use crate::state::SessionState;
+use crate::stitching::{Stitching, StitchingCounts};
 
 /// Bounds of what exporters can make the collector remember.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct Collector {
     /// Counters of exporters forgotten.
     forgotten: Counts,
     pairing: Pairing,
+    stitching: Stitching,
+    duplicates: Duplicates,
     scratch: Scratch,
     flows: Vec<FlowRecord>,
     held_bytes: usize,
@@ -74,6 +78,8 @@ impl Collector {
             exporters: Crowd::default(),
             forgotten: Counts::default(),
             pairing: Pairing::default(),
+            stitching: Stitching::default(),
+            duplicates: Duplicates::default(),
             scratch: Scratch::default(),
             flows: Vec::new(),
             held_bytes: 0,
@@ -113,7 +119,7 @@ impl Collector {
         self.now = self.now.max(now);
         let ready = out.len();
         self.pairing.advance(self.now, out);
-        self.attribute(&out[ready..]);
+        self.complete(ready, out);
     }
 
     /// Forgets exporters and domains that have been silent for too long by `now`. To be called now and then.
@@ -186,12 +192,15 @@ impl Collector {
         }
         self.flows = flows;
         self.pairing.advance(self.now, out);
-        self.attribute(&out[ready..]);
+        self.complete(ready, out);
     }
 
-    /// Counts flow records made with the exporter they came from.
-    fn attribute(&mut self, flows: &[FlowRecord]) {
-        for run in flows.chunk_by(|one, other| one.exporter == other.exporter) {
+    /// Flow records made from `ready` on get what needs others than themselves: doubles are marked, parts of long flows
+    /// carry the whole, and all are counted with the exporter they came from.
+    fn complete(&mut self, ready: usize, out: &mut Vec<FlowRecord>) {
+        let several = self.exporters.len() > 1;
+        let mut ends = Vec::new();
+        for run in out[ready..].chunk_by_mut(|one, other| one.exporter == other.exporter) {
             let known = run[0]
                 .exporter
                 .and_then(|address| self.exporters.get_mut(address));
@@ -202,15 +211,29 @@ impl Collector {
                     None => counts.one_way += 1,
                     Some(_) => counts.two_way += 1,
                 }
+                // Samples are packets: two agents that sample one flow rarely take the same.
+                flow.duplicate = several && flow.sampling <= 1 && self.duplicates.seen(flow);
+                counts.duplicates += u64::from(flow.duplicate);
+                if !flow.duplicate {
+                    self.stitching.push(flow, self.now, &mut ends);
+                }
             }
         }
+        self.stitching.advance(self.now, &mut ends);
+        out.append(&mut ends);
     }
 
-    /// Ends the input: what waits for a counterpart waits no longer.
+    /// Ends the input: what waits for a counterpart, or for its end, waits no longer.
     pub fn finish(&mut self, out: &mut Vec<FlowRecord>) {
         let ready = out.len();
         self.pairing.finish(out);
-        self.attribute(&out[ready..]);
+        self.complete(ready, out);
+        self.stitching.finish(out);
+    }
+
+    /// What stitching did.
+    pub const fn stitching(&self) -> StitchingCounts {
+        self.stitching.counts()
     }
 
     fn message(&mut self, session: Session, arrival: Time, bytes: &[u8], flows: &mut Vec<FlowRecord>) {

@@ -10,7 +10,7 @@ use weir_wire::export::{Fault, Format, elements};
 const UNKNOWN_MAX: usize = 1_024;
 
 /// Names of the counters, in the order of [`Counts::all_mut`].
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 28] = [
     "messages",
     "malformed",
     "records",
@@ -19,6 +19,7 @@ const NAMES: [&str; 27] = [
     "sampled",
     "two_way",
     "one_way",
+    "duplicates",
     "options",
     "not_flows",
     "counter_samples",
@@ -56,6 +57,8 @@ pub struct Counts {
     /// Flow records made of them: both directions (as they came, or paired), and one-way.
     pub two_way: u64,
     pub one_way: u64,
+    /// Of those, told by another exporter before.
+    pub duplicates: u64,
     /// Options records taken.
     pub options: u64,
     /// Records that are about no IP flow, or lack addresses.
@@ -171,7 +174,7 @@ impl Counts {
         grown
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 27] {
+    fn all_mut(&mut self) -> [&mut u64; 28] {
         [
             &mut self.messages,
             &mut self.malformed,
@@ -181,6 +184,7 @@ impl Counts {
             &mut self.sampled,
             &mut self.two_way,
             &mut self.one_way,
+            &mut self.duplicates,
             &mut self.options,
             &mut self.not_flows,
             &mut self.counter_samples,

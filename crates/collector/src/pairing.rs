@@ -2,6 +2,7 @@
 //! A record whose counterpart does not come stays one-way: its reverse is unknown (`None`), which is not zero.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 
 use ahash::RandomState;
@@ -33,17 +34,55 @@ pub struct PairingCounts {
     pub evicted: u64,
 }
 
-/// One-way records waiting for their counterparts.
+/// No slot: the end of a chain.
+const NONE: u32 = u32::MAX;
+
+/// One-way records waiting for their counterparts. Records stand still in slots; what must be found fast are numbers only.
 #[derive(Debug)]
 pub struct Pairing {
     hold_ns: i64,
-    held: HashMap<u64, FlowRecord, RandomState>,
-    /// Serial numbers of held records by what their counterpart must match.
-    waiting: HashMap<Match, VecDeque<u64>, RandomState>,
-    /// Serial numbers with arrival, oldest first; some are gone already.
-    order: VecDeque<(u64, Time)>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// First slot of the chain of records whose [`Match`] has this hash. Keys are hashes under a secret of this run, and
+    /// every record found is compared, so neither strangers nor chance decide what pairs.
+    chains: HashMap<u64, u32, BuildHasherDefault<Ready>>,
+    secret: RandomState,
+    /// Slots with their serial numbers and arrivals, oldest first; some hold another record by now.
+    order: VecDeque<(u32, u64, Time)>,
+    held: usize,
     serial: u64,
     counts: PairingCounts,
+}
+
+/// A place for a record.
+#[derive(Debug)]
+struct Slot {
+    /// `None` when free.
+    flow: Option<FlowRecord>,
+    hash: u64,
+    serial: u64,
+    /// Next slot of the chain, older first.
+    next: u32,
+}
+
+/// A hasher for keys that are hashes already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ready(u64);
+
+impl Hasher for Ready {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0 << 8 | u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 /// What both records of a pair agree on: exporter and flow, sides put in order.
@@ -85,9 +124,12 @@ impl Default for Pairing {
     fn default() -> Self {
         Self {
             hold_ns: HOLD_NS,
-            held: HashMap::default(),
-            waiting: HashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            chains: HashMap::default(),
+            secret: RandomState::new(),
             order: VecDeque::new(),
+            held: 0,
             serial: 0,
             counts: PairingCounts::default(),
         }
@@ -111,38 +153,70 @@ impl Pairing {
             self.let_go(flow, out);
             return;
         }
-        let wanted = Match::of(&flow);
-        if let Some(other) = self.take_counterpart(wanted.opposite(), &flow) {
+        let mine = Match::of(&flow);
+        if let Some(other) = self.take_counterpart(mine.opposite(), &flow) {
             self.counts.pairs += 1;
             out.push(join(other, flow));
             return;
         }
-        if self.held.len() >= HELD_MAX {
+        if self.held >= HELD_MAX {
             self.counts.evicted += u64::from(self.release_oldest(out));
         }
-        let serials = self.waiting.entry(wanted).or_default();
-        let crowded = if serials.len() >= SAME_MAX {
-            serials.front().copied()
-        } else {
-            None
-        };
-        serials.push_back(self.serial);
-        if let Some(oldest) = crowded {
-            self.counts.evicted += u64::from(self.release(oldest, out));
+        self.wait(mine, flow, now, out);
+    }
+
+    /// Keeps a record waiting, behind those that wait for the same counterpart.
+    fn wait(&mut self, mine: Match, flow: FlowRecord, now: Time, out: &mut Vec<FlowRecord>) {
+        let hash = self.secret.hash_one(mine);
+        let (mut last, mut oldest, mut same) = (NONE, NONE, 0);
+        let mut at = self.chains.get(&hash).copied().unwrap_or(NONE);
+        while let Some(slot) = self.slots.get(at as usize) {
+            if slot.flow.as_ref().is_some_and(|held| Match::of(held) == mine) {
+                same += 1;
+                oldest = if oldest == NONE { at } else { oldest };
+            }
+            (last, at) = (at, slot.next);
         }
-        self.held.insert(self.serial, flow);
-        self.order.push_back((self.serial, now));
+        if same >= SAME_MAX {
+            if last == oldest {
+                last = NONE;
+            }
+            let serial = self.slots[oldest as usize].serial;
+            self.counts.evicted += u64::from(self.release(oldest, serial, out));
+        }
+        let slot = Slot {
+            flow: Some(flow),
+            hash,
+            serial: self.serial,
+            next: NONE,
+        };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.slots[place as usize] = slot;
+                place
+            }
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        match self.slots.get_mut(last as usize) {
+            Some(before) => before.next = place,
+            None => drop(self.chains.insert(hash, place)),
+        }
+        self.order.push_back((place, self.serial, now));
         self.serial += 1;
+        self.held += 1;
     }
 
     /// Lets go of what has waited long enough by `now`.
     pub fn advance(&mut self, now: Time, out: &mut Vec<FlowRecord>) {
-        while let Some(&(serial, since)) = self.order.front() {
-            if self.held.contains_key(&serial) && now.since(since) < self.hold_ns {
+        while let Some(&(place, serial, since)) = self.order.front() {
+            if self.waits(place, serial) && now.since(since) < self.hold_ns {
                 break;
             }
             self.order.pop_front();
-            self.release(serial, out);
+            self.release(place, serial, out);
         }
     }
 
@@ -157,42 +231,66 @@ impl Pairing {
     }
 
     /// Records waiting.
-    pub fn held(&self) -> usize {
-        self.held.len()
+    pub const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Does the record of this serial number still wait here?
+    fn waits(&self, place: u32, serial: u64) -> bool {
+        let slot = self.slots.get(place as usize);
+        slot.is_some_and(|slot| slot.flow.is_some() && slot.serial == serial)
     }
 
     fn take_counterpart(&mut self, wanted: Match, flow: &FlowRecord) -> Option<FlowRecord> {
-        let serials = self.waiting.get_mut(&wanted)?;
-        let at = serials
-            .iter()
-            .position(|serial| self.held.get(serial).is_some_and(|other| near(other, flow)))?;
-        let serial = serials.remove(at)?;
-        if serials.is_empty() {
-            self.waiting.remove(&wanted);
+        let hash = self.secret.hash_one(wanted);
+        let (mut before, mut at) = (NONE, *self.chains.get(&hash)?);
+        while let Some(slot) = self.slots.get(at as usize) {
+            let fits = |held: &FlowRecord| Match::of(held) == wanted && near(held, flow);
+            if slot.flow.as_ref().is_some_and(fits) {
+                return self.unlink(before, at);
+            }
+            (before, at) = (at, slot.next);
         }
-        self.held.remove(&serial)
+        None
+    }
+
+    /// Takes the record at `place` out of its chain, where it stands behind `before`.
+    fn unlink(&mut self, before: u32, place: u32) -> Option<FlowRecord> {
+        let slot = self.slots.get_mut(place as usize)?;
+        let (flow, next, hash) = (slot.flow.take()?, slot.next, slot.hash);
+        match self.slots.get_mut(before as usize) {
+            Some(slot) => slot.next = next,
+            None if next == NONE => drop(self.chains.remove(&hash)),
+            None => drop(self.chains.insert(hash, next)),
+        }
+        self.free.push(place);
+        self.held -= 1;
+        Some(flow)
     }
 
     fn release_oldest(&mut self, out: &mut Vec<FlowRecord>) -> bool {
-        while let Some((serial, _)) = self.order.pop_front() {
-            if self.release(serial, out) {
+        while let Some((place, serial, _)) = self.order.pop_front() {
+            if self.release(place, serial, out) {
                 return true;
             }
         }
         false
     }
 
-    fn release(&mut self, serial: u64, out: &mut Vec<FlowRecord>) -> bool {
-        let Some(flow) = self.held.remove(&serial) else {
+    fn release(&mut self, place: u32, serial: u64, out: &mut Vec<FlowRecord>) -> bool {
+        if !self.waits(place, serial) {
+            return false;
+        }
+        let hash = self.slots[place as usize].hash;
+        let (mut before, mut at) = (NONE, self.chains.get(&hash).copied().unwrap_or(NONE));
+        while at != place
+            && let Some(slot) = self.slots.get(at as usize)
+        {
+            (before, at) = (at, slot.next);
+        }
+        let Some(flow) = self.unlink(before, place) else {
             return false;
         };
-        let key = Match::of(&flow);
-        if let Some(serials) = self.waiting.get_mut(&key) {
-            serials.retain(|&other| other != serial);
-            if serials.is_empty() {
-                self.waiting.remove(&key);
-            }
-        }
         self.let_go(flow, out);
         true
     }

@@ -113,7 +113,8 @@ impl Shard {
     pub fn run(&mut self, batch: &Batch) -> Vec<Emission> {
         let mut out = Vec::new();
         // In order once, not once for every method.
-        let items: Vec<Item<'_>> = batch.items().collect();
+        let told = |item: &Item<'_>| !matches!(item, Item::Flow(flow) if flow.duplicate);
+        let items: Vec<Item<'_>> = batch.items().filter(told).collect();
         for run in self.runs.iter_mut().filter(|run| !run.panicked()) {
             if catch_unwind(AssertUnwindSafe(|| run.run(&items, &self.owned, &mut out))).is_err() {
                 run.disable();

@@ -46,6 +46,7 @@ pub(crate) fn of(flow: &Flow, phase: Phase, end_reason: EndReason) -> FlowRecord
         responder_inside: false,
         sampling: 1,
         exporter: None,
+        duplicate: false,
         sightings: None,
     }
 }

@@ -327,6 +327,8 @@ pub struct FlowRecord {
     pub sampling: u32,
     /// Who sent this record, when it was exported and not metered here.
     pub exporter: Option<IpAddr>,
+    /// Another exporter told of the same flow before: methods pass this record over.
+    pub duplicate: bool,
     /// Indicators of configured lists that name an end. Set by enrichment.
     pub sightings: Sightings,
 }
@@ -370,6 +372,7 @@ impl FlowRecord {
             responder_inside: false,
             sampling: 1,
             exporter: None,
+            duplicate: false,
             sightings: None,
         }
     }

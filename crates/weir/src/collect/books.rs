@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use weir_collector::{Counts, PairingCounts};
+use weir_collector::{Counts, PairingCounts, StitchingCounts};
 use weir_model::Quantity;
 
 use super::stream::Streams;
@@ -29,6 +29,7 @@ pub(crate) struct Books {
     pub(super) handed_on: u64,
     pub(super) collected: Counts,
     pub(super) pairing: PairingCounts,
+    pub(super) stitching: StitchingCounts,
     /// Most bytes waiting between receivers and decoder.
     pub(super) queued_bytes_most: u64,
 }
@@ -66,7 +67,7 @@ impl Books {
             ),
             (
                 "flow records made = handed on",
-                pairing.pairs + pairing.biflows + pairing.lone,
+                pairing.pairs + pairing.biflows + pairing.lone + self.stitching.ends,
                 self.handed_on,
             ),
         ]
@@ -101,6 +102,16 @@ impl Books {
             number(pairing.lone),
             number(self.handed_on),
         ));
+        let (parts, ends) = (self.stitching.parts, self.stitching.ends);
+        if parts + ends + counts.duplicates > 0 {
+            lines.push(format!(
+                "of these: {} parts of long flows put together, {} ends given to flows that nobody ended, {} told by \
+                 another exporter before",
+                number(parts),
+                number(ends),
+                number(counts.duplicates)
+            ));
+        }
         if self.connections + self.connections_refused > 0 {
             lines.push(format!(
                 "connections: {} accepted, {} refused, {} closed for what they sent",

@@ -185,6 +185,7 @@ impl Decoder<'_> {
         let books = self.books(&live);
         summary.source = books.source();
         summary.exports = books.lines();
+        summary.exporters = live.collector.exporters();
         Ok((consumer, summary))
     }
 
@@ -267,6 +268,7 @@ impl Decoder<'_> {
             handed_on: live.handed_on,
             collected: live.collector.counts(),
             pairing: live.collector.pairing(),
+            stitching: live.collector.stitching(),
             queued_bytes_most: self.around.queue.bytes_most() as u64,
             ..Books::default()
         };

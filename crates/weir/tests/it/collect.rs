@@ -1,5 +1,8 @@
 //! The live collector against real exporters and hostile ones, over loopback sockets.
 
+mod network;
+mod peers;
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -34,21 +37,30 @@ impl Running {
 
     /// As `start`, with a state directory.
     fn start_keeping(listen: &[&str], allowed: Option<&str>, state: Option<&Path>) -> Self {
+        Self::start_with(listen, |job| {
+            job.allowed = allowed.map(|prefix| Networks::new([prefix.parse().expect("a prefix")]));
+            job.state = state.map(Path::to_owned);
+        })
+    }
+
+    /// As `start`, with whatever else `set` wants.
+    fn start_with(listen: &[&str], set: impl FnOnce(&mut Job)) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let job = Job {
+        let mut job = Job {
             config: Config::default(),
             listen: listen
                 .iter()
                 .map(|text| text.parse::<Listen>().expect("a listener"))
                 .collect(),
             receivers: 1,
-            allowed: allowed.map(|prefix| Networks::new([prefix.parse().expect("a prefix")])),
+            allowed: None,
             tls: None,
             hold: Duration::from_secs(3),
-            state: state.map(Path::to_owned),
+            state: None,
             detect: true,
             stop: Arc::clone(&stop),
         };
+        set(&mut job);
         let (sender, said) = channel();
         let thread = std::thread::spawn(move || {
             weir::collect::run(job, Kept::default(), |line| drop(sender.send(line.to_owned())))
