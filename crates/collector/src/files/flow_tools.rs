@@ -1,7 +1,7 @@
 //! Files of flow-tools (`flow-capture`), stream version 3, plain or zlib, in either byte order, with NetFlow v5 and v7
 //! records (layout: ftlib.h of flow-tools). Aggregates (v8) have no endpoints and are refused by name.
 
-use std::io::{Read, Take};
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
 
 use flate2::read::ZlibDecoder;
@@ -130,10 +130,8 @@ impl FlowTools {
 fn open(stream: &mut Box<dyn Read + Send>) -> Result<Layout, String> {
     let mut head = Vec::new();
     let mut read = |bytes: usize, head: &mut Vec<u8>| {
-        let part: Take<_> = stream.by_ref().take(bytes as u64);
-        let mut part = part;
-        part.read_to_end(head)
-            .map_err(|error| format!("reading failed: {error}"))
+        let part = stream.by_ref().take(bytes as u64).read_to_end(head);
+        part.map_err(|error| format!("reading failed: {error}"))
     };
     read(8, &mut head)?;
     let little = head.get(2) == Some(&1);

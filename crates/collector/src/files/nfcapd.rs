@@ -128,42 +128,46 @@ impl Nfcapd {
             trouble: None,
         };
         let mut head = Vec::new();
-        if file.fill(&mut head, V2_HEADER_BYTES) {
-            match Layout::of(&head) {
-                Ok(layout) => {
-                    let rest = layout.header_bytes - V2_HEADER_BYTES;
-                    file.layout = file.fill(&mut head, rest).then_some(layout);
-                }
-                Err(why) => file.trouble = Some(why),
+        file.fill(&mut head, V2_HEADER_BYTES);
+        match Layout::of(&head) {
+            Ok(layout) => {
+                let rest = layout.header_bytes.saturating_sub(head.len());
+                file.layout = file.whole(&mut head, rest).map(|()| layout);
             }
+            Err(why) => file.trouble = Some(why),
         }
         file
     }
 
-    /// Reads `bytes` more into `into`; false, with trouble, when they are not there.
-    fn fill(&mut self, into: &mut Vec<u8>, bytes: usize) -> bool {
-        match self.stream.by_ref().take(bytes as u64).read_to_end(into) {
-            Ok(read) if read == bytes => true,
-            Ok(_) => {
-                self.trouble = Some("it is cut".into());
-                false
-            }
+    /// Reads up to `bytes` more into `into`; how many there were. `None`, with trouble, when reading failed.
+    fn fill(&mut self, into: &mut Vec<u8>, bytes: usize) -> Option<usize> {
+        let read = self.stream.by_ref().take(bytes as u64).read_to_end(into);
+        match read {
+            Ok(there) => Some(there),
             Err(error) => {
                 self.trouble = Some(format!("reading failed: {error}"));
-                false
+                None
             }
         }
+    }
+
+    /// Reads `bytes` more into `into`; `None`, with trouble, when they are not all there.
+    fn whole(&mut self, into: &mut Vec<u8>, bytes: usize) -> Option<()> {
+        let there = self.fill(into, bytes)?;
+        if there < bytes {
+            self.trouble = Some("it is cut".into());
+        }
+        (there == bytes).then_some(())
     }
 
     /// Reads the next block and unpacks it: its id and records. `None` at the end, early or not.
     fn block(&mut self, layout: Layout) -> Option<Result<(u16, Vec<u8>), Bad>> {
         let mut head = Vec::with_capacity(BLOCK_HEADER_BYTES);
-        if !self.fill(&mut head, BLOCK_HEADER_BYTES) {
-            if head.is_empty() && self.trouble.as_deref() == Some("it is cut") {
-                self.trouble = None;
-            }
+        // Nothing behind the last block is how a file ends.
+        if self.fill(&mut head, 1)? == 0 {
             return None;
         }
+        self.whole(&mut head, BLOCK_HEADER_BYTES - 1)?;
         let mut at = Cursor::new(&head);
         at.skip(4)?;
         let bytes = at.u32_le()? as usize;
@@ -174,7 +178,7 @@ impl Nfcapd {
         }
         let mut packed = std::mem::take(&mut self.packed);
         packed.clear();
-        let whole = self.fill(&mut packed, bytes);
+        let whole = self.whole(&mut packed, bytes);
         let packing = if flags & 1 != 0 {
             Packing::None
         } else {
@@ -182,7 +186,7 @@ impl Nfcapd {
         };
         let records = packing.unpack(&packed, BLOCK_BYTES_MAX);
         self.packed = packed;
-        whole.then(|| records.map(|records| (id, records)).ok_or(Bad::Block))
+        whole.map(|()| records.map(|records| (id, records)).ok_or(Bad::Block))
     }
 }
 

@@ -37,6 +37,7 @@ fn text(bytes: Vec<u8>) -> String {
         repeated,
         lost,
         estimated,
+        scaled,
         ..
     } = counts;
     for (what, times) in [
@@ -44,6 +45,7 @@ fn text(bytes: Vec<u8>) -> String {
         ("repeated", repeated),
         ("lost", lost),
         ("estimated", estimated),
+        ("scaled", scaled),
     ] {
         if *times > 0 {
             writeln!(text, "{what} {times}").unwrap();
@@ -336,4 +338,83 @@ fn flow_tools_files() {
         untold: it is a flow-tools file of NetFlow v8 aggregates, which have no endpoints; give the file they were made from
     "#]],
     );
+}
+
+/// An nfdump file of layout 2, not packed, with these records (type and body).
+fn nfdump(records: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (kind, body) in records {
+        block.extend(kind.to_le_bytes());
+        block.extend((body.len() as u16 + 4).to_le_bytes());
+        block.extend(body);
+    }
+    let mut file = vec![0x0c, 0xa5, 2, 0];
+    file.resize(40, 0);
+    file.extend((records.len() as u32).to_le_bytes());
+    file.extend((block.len() as u32).to_le_bytes());
+    file.extend([3, 0, 0, 0]);
+    file.extend(block);
+    file
+}
+
+/// A flow of exporter 5: ten packets of 400 bytes one way, `out` packets "out", flags of the record.
+fn nfdump_flow(out: u64, flags: u8) -> (u16, Vec<u8>) {
+    let mut body = vec![3, 0, 0, 0, 5, 0, flags, 9, 1, 0, 52, 0];
+    let times = [1_458_000_000_000_u64, 1_458_000_001_000, 0];
+    for number in times.into_iter().chain([10, 400]) {
+        body.extend(number.to_le_bytes());
+    }
+    body.extend([0x40, 0x9c, 80, 0, 6, 0x1b, 0, 0]);
+    body.extend([2, 0, 12, 0, 5, 0, 0, 10, 9, 0, 0, 10, 6, 0, 28, 0]);
+    for number in [1, out, out * 100] {
+        body.extend(number.to_le_bytes());
+    }
+    (11, body)
+}
+
+#[test]
+fn nfdump_counters_out_and_sampling() {
+    // Sampler: id, interval, mode, exporter; exporter: version, address, family, number, id.
+    let sampler = (9, vec![1, 0, 0, 0, 10, 0, 0, 0, 0, 0, 5, 0]);
+    let mut exporter = vec![9, 0, 0, 0];
+    exporter.extend([0; 8]);
+    exporter.extend([7, 2, 0, 192, 0, 0, 0, 0, 2, 0, 5, 0, 0, 0, 0, 0]);
+    // What came back; the same packets sent on; nothing said.
+    check(
+        nfdump(&[
+            (7, exporter),
+            nfdump_flow(7, 0),
+            nfdump_flow(10, 0),
+            nfdump_flow(0, 0),
+        ]),
+        expect![[r#"
+            nfdump file
+            1458000000.000000000 +1000ms 10.0.0.5:40000 > 10.0.0.9:80 p6 10/400 7/700 1b/00 S2
+            1458000000.000000000 +1000ms 10.0.0.5:40000 > 10.0.0.9:80 p6 10/400 ? 1b/00 SH
+            1458000000.000000000 +1000ms 10.0.0.5:40000 > 10.0.0.9:80 p6 10/400 ? 1b/00 SH
+        "#]],
+    );
+    check(
+        nfdump(&[nfdump_flow(0, 2), sampler, nfdump_flow(0, 2)]),
+        expect![[r#"
+            nfdump file
+            1458000000.000000000 +1000ms 10.0.0.5:40000 > 10.0.0.9:80 p6 10/400 ? 1b/00 SH
+            1458000000.000000000 +1000ms 10.0.0.5:40000 > 10.0.0.9:80 p6 1/40 ? 1b/00 SH
+            scaled 1
+        "#]],
+    );
+    let file = nfdump(&[nfdump_flow(0, 0)]);
+    check(&file[..file.len() - 3], expect![[r#"
+        nfdump file
+        trouble: it is cut
+    "#]]);
+    check(&file[..38], expect![[r#"
+        nfdump file
+        trouble: it is cut
+    "#]]);
+    let mut other = file.clone();
+    other[2] = 3;
+    check(other, expect![[r#"
+        untold: it is an nfdump file of layout 3; Weir reads layouts 1 and 2 (nfdump 1.5 to 1.7)
+    "#]]);
 }
