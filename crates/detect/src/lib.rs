@@ -6,6 +6,7 @@ pub mod asset;
 pub mod baseline;
 pub mod behaviour;
 pub mod brute;
+pub mod c2;
 mod cell;
 pub mod dns;
 pub mod exfil;

@@ -148,4 +148,6 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::dns::dohdet::DohDetection>(),
     entry::<crate::policy::webshare::WebShare>(),
     entry::<crate::policy::smtpanomaly::SmtpAnomaly>(),
+    entry::<crate::c2::blacklist::Blacklist>(),
+    entry::<crate::c2::threats::Threats>(),
 ];

@@ -16,6 +16,9 @@ const EVERYTHING: &[Need] = &[
     Need::BothDirections,
     Need::Unsampled,
     Need::InsideConfigured,
+    Need::Lists,
+    Need::Briefings,
+    Need::Countries,
 ];
 
 /// Runs the method with default parameters over flow notation and compares its findings, last per cell and submethod.

@@ -6,7 +6,7 @@ use weir_model::{
     tcp_flags,
 };
 
-use super::{Line, Spoke, key, nanos};
+use super::{Line, Spoke, key, nanos, sighted};
 
 /// The flow record of repetition `nth`.
 pub(super) fn read(line: &mut Line<'_>, words: &[String], start: Time, nth: u32) -> FlowRecord {
@@ -182,6 +182,7 @@ fn set(line: &Line<'_>, flow: &mut FlowRecord, name: &str, value: &str) {
         "rmac" => flow.responder_mac = value.parse().ok(),
         "vlan" => flow.key.vlan = Some(number() as u16),
         "ttl" => flow.forward_ttl = number() as u8,
+        "sighted" => sighted(line, &mut flow.sightings, value),
         "state" => flow.conn_state = conn_state(value),
         "phase" if value == "update" => flow.phase = Phase::Update,
         _ => line.bad(name),

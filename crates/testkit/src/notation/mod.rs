@@ -10,7 +10,8 @@
 //! the line before ended. Ranges take one value per repetition, round robin. Sizes are IP bytes/packets, forward then
 //! reverse; `~30%` behind a size varies it by a repeatable pattern. Flags stand alone, forward/reverse as `APRS/AS`.
 //! Further `key=value`: dur, app, refused, accepted, icmp, icmperr, icmppayload, first (flags of the first packet),
-//! payload, rpayload, mac, rmac, vlan, ttl, state, phase=update.
+//! payload, rpayload, mac, rmac, vlan, ttl, state, phase=update. `sighted=list|class|kind|place|indicator`, repeated for
+//! several, as enrichment would tell it; places are initiator, responder, dns, name, target, handshake.
 //! A line that cannot be read panics with its text: it is a mistake in the test.
 
 mod flow;
@@ -18,7 +19,10 @@ mod transaction;
 
 use std::net::IpAddr;
 
-use weir_model::{Batch, FlowKey, FlowRecord, Tick, Time, Transaction, ethertype, proto};
+use weir_model::{
+    Batch, FlowKey, FlowRecord, IndicatorKind, ListClass, SeenAt, Sighting, Sightings, Tick, Time,
+    Transaction, ethertype, proto,
+};
 
 /// Start of the time of every text: 2026-01-01 00:00 UTC.
 pub const EPOCH: Time = Time::from_secs(1_767_225_600);
@@ -200,6 +204,50 @@ fn endpoint(line: &Line<'_>, word: &str) -> (IpAddr, u16) {
         .rsplit_once(':')
         .and_then(|(ip, port)| Some((ip.trim_matches(['[', ']']).parse().ok()?, port.parse().ok()?)));
     parsed.unwrap_or_else(|| line.bad(word))
+}
+
+/// Adds the sighting of `sighted=`: of reputation 10, malware, confirmed a day before.
+fn sighted(line: &Line<'_>, sightings: &mut Sightings, value: &str) {
+    let words: Vec<&str> = value.split('|').collect();
+    let [list, class, kind, at, indicator] = words.as_slice() else {
+        line.bad(value)
+    };
+    let classes = [ListClass::Threat, ListClass::Application, ListClass::Bundle];
+    let kinds = [
+        IndicatorKind::Address,
+        IndicatorKind::Service,
+        IndicatorKind::Domain,
+        IndicatorKind::Url,
+        IndicatorKind::Ja3,
+        IndicatorKind::Ja4,
+        IndicatorKind::Certificate,
+    ];
+    let seen = Sighting {
+        kind: kinds
+            .into_iter()
+            .find(|known| known.word() == *kind)
+            .unwrap_or_else(|| line.bad(kind)),
+        at: match *at {
+            "initiator" => SeenAt::Initiator,
+            "responder" => SeenAt::Responder,
+            "dns" => SeenAt::DnsName,
+            "name" => SeenAt::WebName,
+            "target" => SeenAt::WebTarget,
+            "handshake" => SeenAt::Handshake,
+            _ => line.bad(at),
+        },
+        class: classes
+            .into_iter()
+            .find(|known| known.word() == *class)
+            .unwrap_or_else(|| line.bad(class)),
+        indicator: (*indicator).into(),
+        list: (*list).into(),
+        category: "malware".into(),
+        score: 10,
+        age_s: Some(86_400),
+    };
+    let known = sightings.iter().flat_map(|all| all.iter().cloned());
+    *sightings = Some(known.chain([seen]).collect());
 }
 
 /// Which sides of a flow sent packets.

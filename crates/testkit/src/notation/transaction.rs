@@ -5,7 +5,7 @@ use weir_model::{
     Field, FieldKind, FlowId, Kind, Networks, Outcome, Protocol, Time, Transaction, Value, ethertype, proto,
 };
 
-use super::{Line, key, nanos};
+use super::{Line, key, nanos, sighted};
 
 /// Protocol and kind of a word such as `dns/query`.
 pub(super) fn kind(line: &Line<'_>, word: &str) -> (Protocol, Kind) {
@@ -52,6 +52,7 @@ pub(super) fn read(
         match (name, value) {
             ("outcome", "refused") => transaction.outcome = Outcome::Refused,
             ("outcome", "accepted") => transaction.outcome = Outcome::Accepted,
+            ("sighted", value) => sighted(line, &mut transaction.sightings, value),
             ("dur", value) => transaction.end = start + nanos(line, value),
             ("vlan", value) => transaction.key.vlan = value.parse().ok(),
             (name, value) => set_field(&mut transaction, name, value),
