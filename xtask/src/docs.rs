@@ -131,6 +131,10 @@ fn config() -> String {
          | `inside` | guessed | inside networks, a list of prefixes |\n\
          | `preset` | `\"balanced\"` | `\"quiet\"`: medium priority and above; `\"balanced\"`: one event per attack; \
          `\"everything\"`: every method speaks |\n\
+         | `lists.NAME` | none | addresses, prefixes, ports or texts behind `@NAME` in filters |\n\
+         | `[[indicators]]` | none | a list of indicators: `path`, `name`, `format`, `class`, `category`, `score` (10), \
+         `expire_days`, `inside`, `allow` |\n\
+         | `[[briefings]]` | none | `path` of a briefing: `name`, `title`, `text`, `category`, `score`, `indicators` or `file` |\n\
          | `detect.shards` | 1 | detection workers, 1 to 16; events do not depend on it |\n",
     );
     let defaults = weir_meter::MeterConfig::default();
@@ -144,7 +148,8 @@ fn config() -> String {
     }
     text.push_str(
         "\nEach method has a table `[methods.<name in lower case>]` with `enabled` (true), `off` (submethods left out), \
-         `priority`, and its parameters (see [methods](methods.md)):\n\n```toml\ninside = [\"10.0.0.0/8\"]\n\n\
+         `priority`, `filter` (records it sees), and its parameters (see [methods](methods.md)); `[[methods.<name>]]` several \
+         times, each with a `name`, makes several instances:\n\n```toml\ninside = [\"10.0.0.0/8\"]\n\n\
          [methods.dictattack]\nattempts_min = 30\noff = [\"HTTPProtocol\"]\npriority = \"critical\"\n```\n",
     );
     text

@@ -15,7 +15,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("collector", &["wire"]),
     ("meter", &["wire", "dissect"]),
     ("enrich", &[]),
-    ("detect", &[]),
+    ("detect", &["query"]),
     ("triage", &[]),
     ("output", &[]),
     ("query", &[]),

@@ -32,7 +32,7 @@ pub use findings::{Findings, Verdict};
 pub use learned::{Checkpoint, Learned, RestoreError, Restored};
 pub use params::{ParamTable, check_bounds};
 pub use registry::{Entry, InstanceError, REGISTRY, entry};
-pub use runner::{Emission, Instance, Shard, ShardStats};
+pub use runner::{Emission, Filter, Instance, Shard, ShardStats};
 
 use weir_model::{FlowRecord, MethodMeta, Need, Time, Transaction};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_model::{MethodMeta, Need, ParamMeta};
 
 use crate::runner::{Run, Typed};
-use crate::{Instance, Method, ParamTable};
+use crate::{Filter, Instance, Method, ParamTable};
 
 /// A method behind its static functions.
 pub struct Entry {
@@ -15,8 +15,10 @@ pub struct Entry {
     pub(crate) configure: fn(serde_json::Value) -> Result<Configured, String>,
 }
 
-/// Makes the runner of one instance for one shard; the arguments are the instance's index, name and what is off.
-pub(crate) type Make = Box<dyn Fn(usize, &'static str, Vec<&'static str>) -> Box<dyn Run> + Send + Sync>;
+/// Makes the runner of one instance for one shard; the arguments are the instance's index, name, what is off,
+/// and which records it sees.
+pub(crate) type Make =
+    Box<dyn Fn(usize, &'static str, Vec<&'static str>, Option<Arc<Filter>>) -> Box<dyn Run> + Send + Sync>;
 
 /// Checked parameters: what the instance says of itself, what makes runners of it, and which submethods they leave with nothing to work on.
 pub(crate) type Configured = (&'static MethodMeta, Make, Vec<(&'static str, Need)>);
@@ -56,8 +58,8 @@ fn configure<M: Method>(values: serde_json::Value) -> Result<Configured, String>
     let unconfigured = M::unconfigured(&params);
     let meta = M::meta(&params);
     let params = Arc::new(params);
-    let make = move |index, name, off| -> Box<dyn Run> {
-        Box::new(Typed::<M>::new(params.clone(), meta, index, name, off))
+    let make = move |index, name, off, filter| -> Box<dyn Run> {
+        Box::new(Typed::<M>::new(params.clone(), meta, index, name, off, filter))
     };
     Ok((meta, Box::new(make), unconfigured))
 }
@@ -109,6 +111,7 @@ impl Entry {
             name,
             off: silent.collect(),
             blind,
+            filter: None,
             make,
         })
     }

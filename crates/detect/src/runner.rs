@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use weir_model::{Batch, Finding, Item, MethodMeta, NANOS_PER_S, Need, Time};
+use weir_query::Expr;
 
 use crate::cell::{Opens, PARTITIONS, Record};
 use crate::learned::{self, Header};
@@ -26,7 +27,26 @@ pub struct Instance {
     pub off: Vec<&'static str>,
     /// Submethods the feed is too poor for, with what is missing.
     pub blind: Vec<(&'static str, Vec<Need>)>,
+    pub(crate) filter: Option<Arc<Filter>>,
     pub(crate) make: Make,
+}
+
+impl Instance {
+    /// The same for the records alone that fit.
+    #[must_use]
+    pub fn filtered(self, filter: Option<Filter>) -> Self {
+        Self {
+            filter: filter.map(Arc::new),
+            ..self
+        }
+    }
+}
+
+/// Which records an instance sees.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub flows: Expr,
+    pub transactions: Expr,
 }
 
 /// A finding with its place in the total order of the pipeline.
@@ -64,7 +84,9 @@ impl Shard {
         Self {
             owned: std::array::from_fn(|partition| partition % count.max(1) == index),
             runs: runs
-                .map(|(at, instance)| (instance.make)(at, instance.name, instance.off.clone()))
+                .map(|(at, instance)| {
+                    (instance.make)(at, instance.name, instance.off.clone(), instance.filter.clone())
+                })
                 .collect(),
         }
     }
@@ -161,6 +183,7 @@ pub(crate) struct Typed<M: Method> {
     index: usize,
     name: &'static str,
     off: Vec<&'static str>,
+    filter: Option<Arc<Filter>>,
     tables: Vec<CellTable<M::State>>,
     now: Time,
     stats: ShardStats,
@@ -177,6 +200,7 @@ impl<M: Method> Typed<M> {
         index: usize,
         name: &'static str,
         off: Vec<&'static str>,
+        filter: Option<Arc<Filter>>,
     ) -> Self {
         Self {
             params,
@@ -184,6 +208,7 @@ impl<M: Method> Typed<M> {
             index,
             name,
             off,
+            filter,
             tables: Self::empty(),
             now: Time::MIN,
             stats: ShardStats::default(),
@@ -359,15 +384,19 @@ impl<M: Method> Run for Typed<M> {
                         weir_model::Phase::Update => reads.flow_updates,
                         weir_model::Phase::Start => false,
                     };
-                    if wanted {
+                    let filter = self.filter.as_deref();
+                    if wanted && filter.is_none_or(|filter| filter.flows.matches(flow)) {
                         M::cells_of_flow(&self.params, flow, &mut cells);
                         self.fold_all(flow.seq, Record::Flow(flow), &mut cells, owned, out);
                     }
                 }
                 Item::Transaction(transaction) => {
-                    if reads
+                    let wanted = reads
                         .transactions
-                        .contains(&(transaction.protocol, transaction.kind))
+                        .contains(&(transaction.protocol, transaction.kind));
+                    let filter = self.filter.as_deref();
+                    if wanted
+                        && filter.is_none_or(|filter| filter.transactions.matches_transaction(transaction))
                     {
                         M::cells_of_transaction(&self.params, transaction, &mut cells);
                         let record = Record::Transaction(transaction);

@@ -53,7 +53,8 @@ pub struct TriageConfig {
     pub preset: Preset,
     pub site: &'static str,
     pub feed: &'static str,
-    /// Priorities that differ from the methods' own, by `METHOD` or `METHOD.Submethod`; the longer name wins.
+    /// Priorities that differ from the methods' own, by `METHOD`, `METHOD.Submethod` or `METHOD/instance`: the last
+    /// that is there wins.
     pub priorities: BTreeMap<String, Priority>,
 }
 
@@ -123,10 +124,12 @@ impl Triage {
     fn priority(&self, finding: &Finding) -> Priority {
         let code = finding.method.code;
         let full = format!("{code}.{}", finding.submethod.name);
+        let of_instance = format!("{code}/{}", finding.instance);
         let configured = self
             .config
             .priorities
-            .get(&full)
+            .get(&of_instance)
+            .or_else(|| self.config.priorities.get(&full))
             .or_else(|| self.config.priorities.get(code));
         configured.copied().unwrap_or(finding.method.priority)
     }

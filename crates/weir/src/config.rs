@@ -1,15 +1,21 @@
 //! The configuration file: TOML, every key known, errors that name the nearest key. Flags override it.
 
+mod indicators;
+mod instances;
 mod lists;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use instances::Settings;
 use ipnet::IpNet;
 use toml::{Table, Value};
 use weir_detect::{Entry, Instance, REGISTRY};
+use weir_enrich::Enricher;
+use weir_enrich::indicator::Snapshot;
 use weir_meter::MeterConfig;
-use weir_model::{Need, Networks, Priority};
+use weir_model::{Need, Networks};
 use weir_triage::{Preset, TriageConfig};
 
 /// Detection workers unless configured; more help only where cores are free.
@@ -25,15 +31,15 @@ pub struct Config {
     /// Detection workers, 1..=16.
     pub shards: usize,
     pub triage: TriageConfig,
-    methods: BTreeMap<String, MethodSettings>,
-}
-
-/// The table `[methods.<slug>]`.
-#[derive(Clone, Debug, Default)]
-struct MethodSettings {
-    disabled: bool,
-    off: Vec<String>,
-    params: serde_json::Map<String, serde_json::Value>,
+    /// Named lists of filters: `@servers`.
+    pub lists: BTreeMap<String, Vec<String>>,
+    /// Indicators to look for; `None`: no list is configured.
+    pub indicators: Option<Arc<Snapshot>>,
+    /// What reading the lists of indicators came to, a line each.
+    pub list_lines: Vec<String>,
+    briefings: Vec<serde_json::Value>,
+    /// Instances by slug; a method without has the one of its defaults.
+    methods: BTreeMap<String, Vec<Settings>>,
 }
 
 /// What is wrong with a configuration, with the place.
@@ -61,6 +67,10 @@ impl Default for Config {
             meter: MeterConfig::default(),
             shards: SHARDS_DEFAULT,
             triage: TriageConfig::default(),
+            lists: BTreeMap::new(),
+            indicators: None,
+            list_lines: Vec::new(),
+            briefings: Vec::new(),
             methods: BTreeMap::new(),
         }
     }
@@ -82,12 +92,18 @@ impl Config {
             path: path.to_owned(),
             error: Box::new(error),
         })?;
-        lists::insert(&mut table, path.parent().unwrap_or(Path::new("")))?;
-        Self::from_table(&table)
+        let folder = path.parent().unwrap_or(Path::new(""));
+        lists::insert(&mut table, folder)?;
+        Self::from_table(&table, folder)
     }
 
-    fn from_table(table: &Table) -> Result<Self> {
+    /// `folder` is where relative names of files begin.
+    fn from_table(table: &Table, folder: &Path) -> Result<Self> {
         let mut config = Self::default();
+        // Filters of methods name lists, wherever in the file those stand.
+        if let Some(value) = table.get("lists") {
+            config.lists = instances::named_lists(value)?;
+        }
         for (key, value) in table {
             match key.as_str() {
                 "inside" => config.inside = Some(networks(key, value)?),
@@ -104,15 +120,13 @@ impl Config {
                         config.method(slug, value)?;
                     }
                 }
-                _ => {
-                    return Err(unknown(
-                        key,
-                        key,
-                        ["inside", "preset", "meter", "detect", "methods"],
-                    ));
-                }
+                "lists" | "indicators" | "briefings" => {}
+                _ => return Err(unknown(key, key, KEYS)),
             }
         }
+        let read = indicators::read(table, folder)?;
+        (config.indicators, config.list_lines) = (read.lists, read.lines);
+        config.briefings = read.briefings;
         config.instances(true)?;
         Ok(config)
     }
@@ -132,34 +146,26 @@ impl Config {
         let place = format!("methods.{slug}");
         let entry = method_of(slug)
             .ok_or_else(|| unknown(&place, slug, REGISTRY.iter().map(|entry| entry.meta.slug)))?;
-        let rows = (entry.params)();
-        let mut settings = MethodSettings::default();
-        for (key, value) in sub(&place, value)? {
-            let place = format!("{place}.{key}");
-            match key.as_str() {
-                "enabled" => settings.disabled = !flag(&place, value)?,
-                "off" => settings.off = texts(&place, value)?,
-                "priority" => {
-                    let priority = Priority::from_word(text(&place, value)?);
-                    let priority = priority
-                        .ok_or_else(|| bad(&place, "must be critical, high, medium, low or informational"))?;
-                    self.triage
-                        .priorities
-                        .insert(entry.meta.code.to_owned(), priority);
-                }
-                name if rows.iter().any(|row| row.name == name) => {
-                    let json =
-                        serde_json::to_value(value).map_err(|error| bad(&place, &error.to_string()))?;
-                    settings.params.insert(name.to_owned(), json);
-                }
-                _ => {
-                    let own = ["enabled", "off", "priority"].into_iter();
-                    return Err(unknown(&place, key, own.chain(rows.iter().map(|row| row.name))));
-                }
+        let read = instances::read(entry, &place, value, &self.lists)?;
+        for settings in &read {
+            if let Some(priority) = settings.priority {
+                let code = entry.meta.code;
+                let key = match settings.name {
+                    instances::DEFAULT => code.to_owned(),
+                    name => format!("{code}/{name}"),
+                };
+                self.triage.priorities.insert(key, priority);
             }
         }
-        self.methods.insert(slug.to_owned(), settings);
+        self.methods.insert(slug.to_owned(), read);
         Ok(())
+    }
+
+    /// Enrichment as configured.
+    pub fn enricher(&self) -> Enricher {
+        let mut enricher = Enricher::new(self.inside.clone());
+        enricher.set_lists(self.indicators.clone());
+        enricher
     }
 
     /// The method instances for packets, in the order of the registry. `inside_configured` tells whether inside networks
@@ -182,21 +188,44 @@ impl Config {
         if inside_configured {
             have.push(Need::InsideConfigured);
         }
+        have.extend(self.indicators.as_ref().map(|_| Need::Lists));
+        have.extend(self.briefings.first().map(|_| Need::Briefings));
         let mut instances = Vec::new();
+        let defaults = [Settings::default()];
         for entry in REGISTRY {
-            let settings = self.methods.get(entry.meta.slug).cloned().unwrap_or_default();
-            if settings.disabled {
-                continue;
+            let configured = self.methods.get(entry.meta.slug);
+            let wanted = configured.map_or(defaults.as_slice(), Vec::as_slice);
+            for settings in wanted.iter().filter(|settings| !settings.disabled) {
+                instances.push(self.instance(entry, settings, &have)?);
             }
-            let params = serde_json::Value::Object(settings.params);
-            let instance = entry.instance("default", params, &settings.off, &have);
-            instances.push(
-                instance.map_err(|error| bad(&format!("methods.{}", entry.meta.slug), &error.to_string()))?,
-            );
         }
         Ok(instances)
     }
+
+    fn instance(&self, entry: &'static Entry, settings: &Settings, have: &[Need]) -> Result<Instance> {
+        let mut params = settings.params.clone();
+        if entry.meta.code == "THREATS" {
+            params.insert("briefings".to_owned(), self.briefings.clone().into());
+        }
+        let params = serde_json::Value::Object(params);
+        let instance = entry.instance(settings.name, params, &settings.off, have);
+        let instance =
+            instance.map_err(|error| bad(&format!("methods.{}", entry.meta.slug), &error.to_string()))?;
+        Ok(instance.filtered(settings.filter.clone()))
+    }
 }
+
+/// The keys of the file.
+const KEYS: [&str; 8] = [
+    "inside",
+    "preset",
+    "meter",
+    "detect",
+    "methods",
+    "lists",
+    "indicators",
+    "briefings",
+];
 
 /// The registry entry of a method by slug or code.
 pub fn method_of(name: &str) -> Option<&'static Entry> {
@@ -322,6 +351,16 @@ pub fn did_you_mean(word: &str, known: impl IntoIterator<Item = &'static str>) -
     }
 }
 
+/// A name that goes into events and filters: letters, digits and `-_.`.
+fn check_name(place: &str, name: &str, chars_max: usize) -> Result<()> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > chars_max || !name.chars().all(good) {
+        let why = format!("{name:?} is no name: 1 to {chars_max} letters, digits, \"-\", \"_\" or \".\"");
+        return Err(bad(place, &why));
+    }
+    Ok(())
+}
+
 fn sub<'a>(place: &str, value: &'a Value) -> Result<&'a Table> {
     value.as_table().ok_or_else(|| bad(place, "must be a table"))
 }
@@ -376,7 +415,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(toml: &str, expect: Expect) {
-        let shown = match Config::from_table(&toml.parse().unwrap()) {
+        let shown = match Config::from_table(&toml.parse().unwrap(), Path::new("")) {
             Ok(config) => format!(
                 "inside {:?} {:?} active {} shards {}",
                 config.inside.map(|inside| inside.prefixes().len()),

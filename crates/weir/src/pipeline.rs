@@ -8,7 +8,7 @@ use std::thread;
 
 use weir_capture::RawPacket;
 use weir_detect::{Emission, Instance, Shard, ShardStats};
-use weir_enrich::{Enricher, Scope};
+use weir_enrich::Scope;
 use weir_meter::Meter;
 use weir_model::{AnomalyCounts, Batch};
 use weir_store::flow::{FlowStore, Stored};
@@ -74,6 +74,7 @@ pub fn run<C: Consumer>(
     };
     let mut reading = Reading::new(files);
     let mut summary = Summary::new(&instances);
+    summary.lists = config.list_lines.clone();
     let (consumer, ended) = line(&config, &instances, store, consumer, |feeds| {
         let source = Source {
             config: &config,
@@ -185,7 +186,7 @@ impl Source<'_> {
         progress: &mut impl FnMut(u64),
     ) -> Option<Scope> {
         let mut meter = Meter::new(self.config.meter);
-        let mut enricher = Enricher::new(self.config.inside.clone());
+        let mut enricher = self.config.enricher();
         let mut batch = Batch::default();
         let mut wanted = true;
         let mut more = true;
@@ -221,7 +222,7 @@ impl Source<'_> {
         progress: &mut impl FnMut(u64),
     ) -> Option<Scope> {
         let mut collecting = Collecting::default();
-        let mut enricher = Enricher::new(self.config.inside.clone());
+        let mut enricher = self.config.enricher();
         let mut batch = Batch::default();
         let mut wanted = true;
         if let Some(first) = exports.first {

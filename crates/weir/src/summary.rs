@@ -56,6 +56,8 @@ pub struct Summary {
     pub exports: Vec<String>,
     /// Who exported, when the input was flow exports.
     pub exporters: Vec<weir_collector::ExporterReport>,
+    /// What the lists of indicators hold: lines for people.
+    pub lists: Vec<String>,
     /// A file could not be opened.
     pub failed: bool,
     /// What was read, in words: packets, or datagrams.
@@ -92,6 +94,7 @@ impl Summary {
             troubles: Vec::new(),
             exports: Vec::new(),
             exporters: Vec::new(),
+            lists: Vec::new(),
             failed: false,
             source: String::new(),
             packets: 0,
@@ -169,6 +172,7 @@ impl Summary {
         }
         lines.extend_from_slice(&self.exports);
         lines.extend(self.stored.as_ref().map(storing::line));
+        lines.extend(self.lists.iter().map(|line| shown(line).into_owned()));
         if let Some(scope) = self.scope.as_ref().filter(|scope| !scope.configured) {
             lines.push(format!(
                 "inside networks guessed: {}; set them with --inside",

@@ -129,13 +129,13 @@ impl Method for Threats {
             ..Reads::ALL_FLOWS
         },
         needs: &[],
-        same_as: &["BLACKLIST"],
+        same_as: &[],
         manual: Manual {
             what: "A report on a campaign names its hosts, domains, URLs and fingerprints. A host that touches one of them \
                    has to do with that campaign, and the event says with which and what is known of it.",
             basis: "The files of [[briefings]] hold a name, a title, a text and the indicators. They are looked up as those \
                     of BLACKLIST, with the same exceptions, and told under the briefing's name.",
-            bias: "Silent without briefings. One attack told by BLACKLIST as well is one event.",
+            bias: "Silent without briefings. What a list names as well is told by BLACKLIST, too: the briefing is to be read.",
             false_positives: "Indicators that many share: addresses of content networks, file exchanges. Take them out of \
                               the briefing.",
             response: "Read the briefing in the event's detail; it says what the intruder does next.",

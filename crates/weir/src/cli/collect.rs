@@ -99,7 +99,7 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
     if !args.inside.is_empty() {
         config.inside = Some(Networks::new(args.inside));
     }
-    let filter = filter(args.filter.as_deref(), args.flows.is_some())?;
+    let filter = filter(args.filter.as_deref(), args.flows.is_some(), &config.lists)?;
     let what = match &args.flows {
         Some(form) => What::flows(form)?,
         None => What::events(args.output, args.follow_updates, args.verbose),

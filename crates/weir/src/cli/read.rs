@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use weir_model::{Batch, Networks};
 use weir_output::text::Style;
 use weir_output::{csv, json, text};
-use weir_query::{Catalog, Expr, NoLists, QueryError};
+use weir_query::{Catalog, Expr, Lists, QueryError};
 use weir_triage::Change;
 
 use super::ipfix::IpfixFile;
@@ -36,7 +36,7 @@ pub(super) fn run(args: ReadArgs) -> Result<ExitCode> {
         config.shards = shards.into();
     }
     config.meter.dissect &= !args.no_dissect;
-    let printer = Printer::new(&args)?;
+    let printer = Printer::new(&args, &config.lists)?;
     let detect = !args.no_detect && matches!(printer.what, What::Events { .. });
     let bar = progress_bar(&args);
     let job = Job {
@@ -95,7 +95,7 @@ pub(super) enum What {
 }
 
 /// The filter of the command line, over the kind of record that is printed.
-pub(super) fn filter(text: Option<&str>, of_flows: bool) -> Result<Expr, QueryError> {
+pub(super) fn filter(text: Option<&str>, of_flows: bool, lists: &dyn Lists) -> Result<Expr, QueryError> {
     let fields: Vec<_> = weir_dissect::REGISTRY
         .iter()
         .flat_map(|entry| entry.meta.fields.iter().copied())
@@ -107,7 +107,7 @@ pub(super) fn filter(text: Option<&str>, of_flows: bool) -> Result<Expr, QueryEr
     } else {
         Catalog::transactions(fields)
     };
-    weir_query::parse(text.unwrap_or_default(), &catalog, &NoLists)
+    weir_query::parse(text.unwrap_or_default(), &catalog, lists)
 }
 
 /// Prints results to standard output as they come.
@@ -121,9 +121,9 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    fn new(args: &ReadArgs) -> Result<Self> {
+    fn new(args: &ReadArgs, lists: &dyn Lists) -> Result<Self> {
         // A filter that is wrong must not cost the file that is written.
-        let filter = filter(args.filter.as_deref(), args.flows.is_some())?;
+        let filter = filter(args.filter.as_deref(), args.flows.is_some(), lists)?;
         let what = match (&args.flows, args.transactions) {
             (Some(form), _) => What::flows(form)?,
             (None, Some(_)) => What::Transactions,

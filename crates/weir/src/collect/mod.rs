@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use weir_collector::Collector;
-use weir_enrich::{Enricher, Scope};
+use weir_enrich::Scope;
 use weir_model::{Batch, Networks, Time};
 
 pub use coverage::{Reach, coverage};
@@ -216,7 +216,7 @@ impl Decoder<'_> {
         feeds: &Feeds,
         watch: &mut Watch<impl FnMut(&str)>,
     ) -> Option<Scope> {
-        let mut enricher = Enricher::new(self.job.config.inside.clone());
+        let mut enricher = self.job.config.enricher();
         let mut batch = Batch::default();
         let mut wanted = true;
         while wanted && !ended {

@@ -14,22 +14,35 @@ const FILE_BYTES_MAX: u64 = 32 << 20;
 /// Puts the lines of files in the place of `{ file = ... }`; relative names are relative to `folder`, the
 /// configuration's.
 pub(super) fn insert(config: &mut Table, folder: &Path) -> Result<()> {
+    if let Some(Value::Table(named)) = config.get_mut("lists") {
+        insert_into(named, "lists", folder)?;
+    }
     let Some(Value::Table(methods)) = config.get_mut("methods") else {
         return Ok(());
     };
     for (slug, settings) in methods {
-        let Value::Table(settings) = settings else {
-            continue;
-        };
-        for (name, value) in settings {
-            let place = format!("methods.{slug}.{name}");
-            if let Value::Table(source) = value {
-                let file = match (source.len(), source.get("file")) {
-                    (1, Some(Value::String(file))) => folder.join(file),
-                    _ => return Err(bad(&place, "must be a value, or { file = \"...\" } for a list")),
-                };
-                *value = Value::Array(lines(&place, &file)?);
+        match settings {
+            Value::Table(settings) => insert_into(settings, &format!("methods.{slug}"), folder)?,
+            Value::Array(instances) => {
+                for settings in instances.iter_mut().filter_map(Value::as_table_mut) {
+                    insert_into(settings, &format!("methods.{slug}"), folder)?;
+                }
             }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn insert_into(settings: &mut Table, place: &str, folder: &Path) -> Result<()> {
+    for (name, value) in settings {
+        let place = format!("{place}.{name}");
+        if let Value::Table(source) = value {
+            let file = match (source.len(), source.get("file")) {
+                (1, Some(Value::String(file))) => folder.join(file),
+                _ => return Err(bad(&place, "must be a value, or { file = \"...\" } for a list")),
+            };
+            *value = Value::Array(lines(&place, &file)?);
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ mod determinism;
 mod exports;
 mod golden;
 mod hostile;
+mod lists;
 mod run;
 mod store;
 mod tables;

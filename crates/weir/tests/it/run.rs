@@ -45,6 +45,11 @@ impl Kept {
 pub(crate) fn run(files: &[PathBuf], shards: usize) -> (Kept, Summary) {
     let mut config = Config::default();
     config.shards = shards;
+    run_with(files, config)
+}
+
+/// The same with a configuration.
+pub(crate) fn run_with(files: &[PathBuf], config: Config) -> (Kept, Summary) {
     let job = Job {
         files: files.to_vec(),
         config,
