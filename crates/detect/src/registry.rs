@@ -153,4 +153,8 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::policy::smtpanomaly::SmtpAnomaly>(),
     entry::<crate::c2::blacklist::Blacklist>(),
     entry::<crate::c2::threats::Threats>(),
+    entry::<crate::asset::natdet::NatDetection>(),
+    entry::<crate::behaviour::brokensen::BrokenSensor>(),
+    entry::<crate::asset::aliendev::AlienDevice>(),
+    entry::<crate::volume::anomaly::Anomaly>(),
 ];

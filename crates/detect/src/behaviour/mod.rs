@@ -1,4 +1,5 @@
 //! How a host usually behaves towards others, and when it stops behaving so.
 
+pub mod brokensen;
 pub mod divcom;
 pub mod peers;

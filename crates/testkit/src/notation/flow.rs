@@ -183,6 +183,11 @@ fn set(line: &Line<'_>, flow: &mut FlowRecord, name: &str, value: &str) {
         "vlan" => flow.key.vlan = Some(number() as u16),
         "ttl" => flow.forward_ttl = number() as u8,
         "sighted" => sighted(line, &mut flow.sightings, value),
+        "syn" => {
+            let (bytes, window) = value.split_once('/').unwrap_or_else(|| line.bad(value));
+            flow.syn_bytes = bytes.parse().unwrap_or_else(|_| line.bad(value));
+            flow.syn_window = window.parse().unwrap_or_else(|_| line.bad(value));
+        }
         "state" => flow.conn_state = conn_state(value),
         "phase" if value == "update" => flow.phase = Phase::Update,
         _ => line.bad(name),
