@@ -127,8 +127,8 @@ fn both_ways(record: &Record<'_>, flow: &Flow<'_>) -> Result<FlowRecord, Bad> {
         (_, Some("closed")) => (Phase::End, EndReason::Finished),
         _ => (Phase::End, EndReason::Idle),
     };
+    // "By content" promises the exchanges that were read in it (log-ins, queries), which flow records do not have.
     made.protocol = record.app_proto.as_deref().and_then(app);
-    made.protocol_by_content = made.protocol.is_some();
     Ok(made)
 }
 

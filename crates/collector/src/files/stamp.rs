@@ -20,9 +20,16 @@ pub(super) fn moment(text: &str) -> Result<Time, Bad> {
     decimal(text).map(Time).or_else(|| date(text)).ok_or(Bad::Time)
 }
 
-/// A span of seconds with a fraction, in nanoseconds; never negative.
+/// A span of seconds with a fraction, in nanoseconds; never negative. Short ones may have an exponent (`4.7e-05`).
 pub(super) fn span(text: &str) -> Result<i64, Bad> {
-    decimal(text).ok_or(Bad::Number)
+    decimal(text).or_else(|| exponent(text)).ok_or(Bad::Number)
+}
+
+/// Nanoseconds of seconds with an exponent; those who write so have no more than a double's digits.
+fn exponent(text: &str) -> Option<i64> {
+    let secs: f64 = text.parse().ok()?;
+    let nanos = (secs * NANOS_PER_S as f64).round();
+    (0.0..i64::MAX as f64).contains(&nanos).then_some(nanos as i64)
 }
 
 /// Nanoseconds of decimal seconds, as far as they can be held.
@@ -125,6 +132,15 @@ mod tests {
         assert_eq!(moment("1312969613047"), Ok(Time(1_312_969_613_047_000_000)));
         assert_eq!(moment("2000-02-29T00:00:00Z"), Ok(Time::from_secs(951_782_400)));
         assert_eq!(moment("1970-01-01T00:00:00Z"), Ok(Time(0)));
+    }
+
+    #[test]
+    fn spans() {
+        assert_eq!(span("2.5"), Ok(2_500_000_000));
+        assert_eq!(span("4.7e-05"), Ok(47_000));
+        for text in ["", "-1", "nan", "inf", "1e300", "-1e-3"] {
+            assert_eq!(span(text), Err(Bad::Number), "{text}");
+        }
     }
 
     #[test]

@@ -404,17 +404,26 @@ fn nfdump_counters_out_and_sampling() {
         "#]],
     );
     let file = nfdump(&[nfdump_flow(0, 0)]);
-    check(&file[..file.len() - 3], expect![[r#"
+    check(
+        &file[..file.len() - 3],
+        expect![[r#"
         nfdump file
         trouble: it is cut
-    "#]]);
-    check(&file[..38], expect![[r#"
+    "#]],
+    );
+    check(
+        &file[..38],
+        expect![[r#"
         nfdump file
         trouble: it is cut
-    "#]]);
+    "#]],
+    );
     let mut other = file.clone();
     other[2] = 3;
-    check(other, expect![[r#"
+    check(
+        other,
+        expect![[r#"
         untold: it is an nfdump file of layout 3; Weir reads layouts 1 and 2 (nfdump 1.5 to 1.7)
-    "#]]);
+    "#]],
+    );
 }

@@ -264,8 +264,8 @@ fn tell(flow: &mut FlowRecord, payload: (u64, u64), history: &str, service: Opti
     flow.reverse_total = flow.reverse;
     let letters = history.bytes().filter(u8::is_ascii);
     letters.for_each(|letter| flow.history.push(letter));
+    // "By content" promises the exchanges that were read in it (log-ins, queries), which conn.log does not have.
     flow.protocol = service.and_then(service_of);
-    flow.protocol_by_content = flow.protocol.is_some();
 }
 
 /// TCP flags of both sides that a history tells of: each letter is a kind of segment that was seen at least once.
