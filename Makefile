@@ -8,9 +8,13 @@ MIX ?= $(TARGET)/mix/mix.pcap
 FILE ?= $(MIX)
 DATA ?= ../shared/captures
 
-.PHONY: demo test bench release eval fuzz docs prerequisites
+.PHONY: demo web test bench release eval fuzz docs prerequisites
 
-demo: prerequisites ## Build and replay the shipped incident.
+web: ## Build the web interface into web/dist, which the program takes in; without npm it goes without.
+	@command -v npm >/dev/null || { echo "web interface skipped: npm is missing (install Node 20.19 or newer with npm)"; exit 0; }; \
+	  cd web && npm ci --no-audit --no-fund --silent && npm run --silent build
+
+demo: prerequisites web ## Build and replay the shipped incident.
 	cargo build --locked --profile demo --package weir
 	$(TARGET)/demo/weir -r $(INCIDENT)
 
@@ -18,7 +22,7 @@ test: prerequisites ## Install what the tests need and run what CI runs.
 	./tests/setup.sh
 	cargo xtask ci
 
-release: prerequisites ## The shipped binary.
+release: prerequisites web ## The shipped binary.
 	cargo build --locked --release --package weir
 
 bench: release ## Compare with peers, side by side, on the generated mix or FILE=capture.

@@ -20,6 +20,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     )?;
     step(root, "licences", licences::run)?;
     step(root, "reference", |root| docs::run(root, true))?;
+    step(root, "web", web)?;
     step(root, "test", tests)
 }
 
@@ -32,6 +33,21 @@ fn step(root: &Path, name: &str, run: impl Fn(&Path) -> Result<()>) -> Result<()
         started.elapsed().as_secs_f64()
     ));
     Ok(())
+}
+
+/// The interface: types as the API has them, types and rules of the language, unit tests, build.
+fn web(root: &Path) -> Result<()> {
+    if Command::new("npm").arg("--version").output().is_err() {
+        if std::env::var_os("CI").is_some() {
+            bail!("npm is missing; install Node 20.19 or newer with npm");
+        }
+        say("web skipped: npm is missing (install Node 20.19 or newer with npm)");
+        return Ok(());
+    }
+    let folder = root.join("web");
+    ["ci --no-audit --no-fund --silent", "run --silent check", "test --silent", "run --silent build"]
+        .into_iter()
+        .try_for_each(|arguments| run_in(&folder, "npm", arguments))
 }
 
 /// nextest where it is installed (it isolates tests in processes), cargo's own runner otherwise.
@@ -51,13 +67,17 @@ fn tests(root: &Path) -> Result<()> {
 }
 
 fn cargo(root: &Path, arguments: &str) -> Result<()> {
-    let status = Command::new("cargo")
+    run_in(root, "cargo", arguments)
+}
+
+fn run_in(folder: &Path, program: &str, arguments: &str) -> Result<()> {
+    let status = Command::new(program)
         .args(arguments.split(' '))
-        .current_dir(root)
+        .current_dir(folder)
         .status()?;
     if status.success() {
         Ok(())
     } else {
-        bail!("cargo {arguments} failed")
+        bail!("{program} {arguments} failed")
     }
 }

@@ -1,0 +1,43 @@
+// The one way to the server: typed calls, errors as values that say what to do, the CSRF word on every change.
+import createClient from "openapi-fetch";
+import type { components, paths } from "./schema";
+
+export type Schemas = components["schemas"];
+export type EventRow = Schemas["EventRow"];
+export type Problem = Schemas["Problem"];
+
+/** What the server answered when it was not what was asked for. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly problem: Partial<Problem>;
+
+  constructor(status: number, problem: Partial<Problem>) {
+    super(problem.detail || problem.title || `the server answered ${status}`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+let csrf: string | undefined;
+
+/** Remembers the word that requests which change something must bring. */
+export function rememberCsrf(word: string | null | undefined) {
+  csrf = word ?? undefined;
+}
+
+const client = createClient<paths>({ baseUrl: "" });
+client.use({
+  onRequest({ request }) {
+    if (csrf && request.method !== "GET") request.headers.set("x-weir-csrf", csrf);
+    return request;
+  },
+});
+
+export const api = client;
+
+/** The answer's data, or the problem as an error to be shown. */
+export async function got<T>(answer: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await answer;
+  if (!response.ok) throw new ApiError(response.status, (error ?? {}) as Partial<Problem>);
+  return data as T;
+}

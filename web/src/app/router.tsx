@@ -1,0 +1,50 @@
+// Addresses of the screens. What a screen shows stands in its address, so that links, the back button and bookmarks work.
+import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
+import { EventScreen } from "../screens/Event";
+import { EventsScreen, readEventSearch } from "../screens/Events";
+import { FlowsScreen, readFlowSearch } from "../screens/Flows";
+import { HealthScreen } from "../screens/Health";
+import { HostScreen } from "../screens/Host";
+import { HostsScreen } from "../screens/Hosts";
+import { MethodScreen } from "../screens/Method";
+import { MethodsScreen } from "../screens/Methods";
+import { OverviewScreen } from "../screens/Overview";
+import { readRange } from "./range";
+import { NotFound, Shell } from "./Shell";
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+
+const ranged = { validateSearch: readRange };
+
+const routes = [
+  createRoute({ getParentRoute: () => root, path: "/", component: OverviewScreen, ...ranged }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/events",
+    component: EventsScreen,
+    validateSearch: readEventSearch,
+  }),
+  createRoute({ getParentRoute: () => root, path: "/events/$id", component: EventScreen, ...ranged }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/flows",
+    component: FlowsScreen,
+    validateSearch: readFlowSearch,
+  }),
+  createRoute({ getParentRoute: () => root, path: "/hosts", component: HostsScreen, ...ranged }),
+  createRoute({ getParentRoute: () => root, path: "/hosts/$ip", component: HostScreen, ...ranged }),
+  createRoute({ getParentRoute: () => root, path: "/methods", component: MethodsScreen, ...ranged }),
+  createRoute({ getParentRoute: () => root, path: "/methods/$code", component: MethodScreen, ...ranged }),
+  createRoute({ getParentRoute: () => root, path: "/health", component: HealthScreen, ...ranged }),
+];
+
+export const router = createRouter({
+  routeTree: root.addChildren(routes),
+  // Readable addresses: words as they are, no JSON quotes.
+  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+  stringifySearch: (search) => {
+    const pairs = Object.entries(search).filter(([, value]) => value !== undefined && value !== "");
+    const text = new URLSearchParams(pairs.map(([key, value]) => [key, String(value)])).toString();
+    return text && `?${text}`;
+  },
+});

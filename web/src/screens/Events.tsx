@@ -1,0 +1,309 @@
+// What is new since I last looked, sorted by risk? Facets, a histogram, the list, and the same done to many.
+import {
+  Anchor,
+  Button,
+  CloseButton,
+  Group,
+  SegmentedControl,
+  Select,
+  Stack,
+  Text,
+  TextInput,
+} from "@mantine/core";
+import { useHotkeys } from "@mantine/hooks";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useSearch } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
+import { api, got, type Schemas } from "../api/client";
+import { useRange, useSetSearch } from "../app/navigate";
+import { ends } from "../app/RangePicker";
+import { asQuery, type Range, readRange } from "../app/range";
+import { useMayAct } from "../app/session";
+import { PRIORITIES, PRIORITY_COLOUR } from "../app/theme";
+import { count, words } from "../ui/format";
+import { Empty, Failure, Panel, Raw, Shown } from "../ui/parts";
+import { TimeBars } from "../ui/TimeBars";
+import { EventTable } from "./EventTable";
+
+/** Conditions a link may carry; each is one word of the API. */
+const CONDITIONS = [
+  "text",
+  "priority",
+  "method",
+  "submethod",
+  "source",
+  "target",
+  "state",
+  "workflow",
+  "label",
+  "technique",
+  "feed",
+] as const;
+type Condition = (typeof CONDITIONS)[number];
+type EventSearch = Range & Partial<Record<Condition | "sort" | "cursor", string>>;
+
+const SORTS = [
+  { value: "risk", label: "highest risk" },
+  { value: "updated", label: "latest update" },
+  { value: "detected", label: "latest detected" },
+  { value: "oldest", label: "oldest" },
+];
+
+export function readEventSearch(search: Record<string, unknown>): EventSearch {
+  const read: EventSearch = readRange(search);
+  for (const name of [...CONDITIONS, "sort", "cursor"] as const) {
+    const value = search[name];
+    if (typeof value === "string" && value) read[name] = value;
+  }
+  return read;
+}
+
+export function EventsScreen() {
+  const range = useRange();
+  const search = readEventSearch(useSearch({ strict: false }) as Record<string, unknown>);
+  const setSearch = useSetSearch();
+  const [chosen, setChosen] = useState<Set<string>>(new Set());
+  const conditions = Object.fromEntries(
+    CONDITIONS.filter((name) => search[name]).map((name) => [name, search[name]]),
+  );
+  const query = { ...asQuery(range), ...conditions };
+  const list = useQuery({
+    queryKey: ["events", "list", query, search.sort, search.cursor],
+    queryFn: () =>
+      got(
+        api.GET("/api/v1/events", {
+          params: { query: { ...query, sort: search.sort ?? "risk", cursor: search.cursor, limit: 100 } },
+        }),
+      ),
+    placeholderData: (before) => before,
+  });
+  const facets = useQuery({
+    queryKey: ["events", "facets", query],
+    queryFn: () => got(api.GET("/api/v1/events/facets", { params: { query } })),
+    placeholderData: (before) => before,
+  });
+  return (
+    <Stack>
+      <Conditions search={search} />
+      <Histogram query={query} />
+      <div className="split">
+        <Facets of={facets} search={search} />
+        <Stack gap="sm">
+          <Group justify="space-between">
+            <Text size="sm" c="dimmed" role="status">
+              {facets.data ? `${count(facets.data.total)} events` : " "}
+            </Text>
+            <Group gap="xs">
+              {chosen.size > 0 && <Bulk ids={[...chosen]} done={() => setChosen(new Set())} />}
+              <Select
+                size="xs"
+                aria-label="Order"
+                data={SORTS}
+                value={search.sort ?? "risk"}
+                allowDeselect={false}
+                onChange={(sort) => setSearch({ sort: sort ?? undefined, cursor: undefined })}
+              />
+            </Group>
+          </Group>
+          <Shown of={list} rows={12}>
+            {(page) =>
+              page.events.length ? (
+                <>
+                  <EventTable events={page.events} chosen={chosen} onChoose={setChosen} />
+                  {page.next_cursor && (
+                    <Button
+                      variant="default"
+                      onClick={() => setSearch({ cursor: page.next_cursor ?? undefined })}
+                    >
+                      Next 100
+                    </Button>
+                  )}
+                </>
+              ) : (
+                <Empty title="No event fits">
+                  Take a condition away, or choose a longer window of time above.
+                </Empty>
+              )
+            }
+          </Shown>
+        </Stack>
+      </div>
+    </Stack>
+  );
+}
+
+function Conditions({ search }: { search: EventSearch }) {
+  const setSearch = useSetSearch();
+  const [text, setText] = useState(search.text ?? "");
+  useEffect(() => setText(search.text ?? ""), [search.text]);
+  const state = search.state ?? "all";
+  return (
+    <Group gap="sm" align="end">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          setSearch({ text: text || undefined, cursor: undefined });
+        }}
+      >
+        <TextInput
+          w={320}
+          size="xs"
+          aria-label="Words of the event"
+          placeholder="Words of the event, Enter to look"
+          value={text}
+          onChange={(event) => setText(event.currentTarget.value)}
+        />
+      </form>
+      <SegmentedControl
+        size="xs"
+        aria-label="State"
+        value={state}
+        data={[
+          { value: "all", label: "all" },
+          { value: "open", label: "going on" },
+          { value: "closed", label: "over" },
+        ]}
+        onChange={(value) => setSearch({ state: value === "all" ? undefined : value, cursor: undefined })}
+      />
+      {CONDITIONS.filter((name) => search[name] && name !== "state").map((name) => (
+        <Group key={name} gap={2} className="mono">
+          <Text size="sm" span>
+            {name} <Raw>{search[name] ?? ""}</Raw>
+          </Text>
+          <CloseButton
+            size="xs"
+            aria-label={`Take away ${name}`}
+            onClick={() => setSearch({ [name]: undefined, cursor: undefined })}
+          />
+        </Group>
+      ))}
+    </Group>
+  );
+}
+
+function Histogram({ query }: { query: Record<string, string | undefined> & { since: string } }) {
+  const range = useRange();
+  const setSearch = useSetSearch();
+  const histogram = useQuery({
+    queryKey: ["events", "histogram", query],
+    queryFn: () => got(api.GET("/api/v1/events/histogram", { params: { query } })),
+    placeholderData: (before) => before,
+  });
+  const [from, to] = ends(range);
+  const order = [...PRIORITIES].reverse();
+  return (
+    <Shown of={histogram} rows={4}>
+      {({ steps, step_s }) => (
+        <TimeBars
+          label="Events by priority over time"
+          series={order.map((name) => ({ name, colour: PRIORITY_COLOUR[name] }))}
+          stepMs={step_s * 1000}
+          from={from}
+          to={to}
+          show={count}
+          steps={steps.map((step) => ({
+            start: Date.parse(step.start),
+            values: order.map((name) => step[name]),
+          }))}
+          onSelect={(since, until) => setSearch({ t: undefined, since, until, cursor: undefined })}
+        />
+      )}
+    </Shown>
+  );
+}
+
+const FACETS = ["priority", "method", "source", "workflow", "technique", "label", "feed"] as const;
+
+interface FacetsProps {
+  of: {
+    data: Schemas["EventFacets"] | undefined;
+    error: unknown;
+    isPending: boolean;
+    refetch: () => unknown;
+  };
+  search: EventSearch;
+}
+
+function Facets({ of, search }: FacetsProps) {
+  const setSearch = useSetSearch();
+  return (
+    <Panel title="Narrow down">
+      <Shown of={of} rows={8}>
+        {(facets) => (
+          <Stack gap="sm">
+            {FACETS.filter((name) => facets[name].length > 0).map((name) => (
+              <div key={name}>
+                <Text size="xs" c="dimmed">
+                  {words(name)}
+                </Text>
+                {facets[name].slice(0, 8).map(({ value, count: times }) => (
+                  <Group key={value} justify="space-between" gap="xs" wrap="nowrap">
+                    <Anchor
+                      size="sm"
+                      component="button"
+                      type="button"
+                      ta="left"
+                      aria-pressed={search[name] === value}
+                      fw={search[name] === value ? 700 : 400}
+                      onClick={() =>
+                        setSearch({ [name]: search[name] === value ? undefined : value, cursor: undefined })
+                      }
+                    >
+                      <Raw>{value}</Raw>
+                    </Anchor>
+                    <Text size="sm" c="dimmed">
+                      {count(times)}
+                    </Text>
+                  </Group>
+                ))}
+              </div>
+            ))}
+          </Stack>
+        )}
+      </Shown>
+    </Panel>
+  );
+}
+
+/** One verb for all that is selected. */
+function Bulk({ ids, done }: { ids: string[]; done: () => void }) {
+  const may = useMayAct();
+  const act = useAct(done);
+  useHotkeys([["a", () => may && act.mutate({ ids, verb: "acknowledge" })]]);
+  if (!may) return null;
+  return (
+    <Group gap="xs">
+      <Text size="sm">{ids.length} selected</Text>
+      <Button size="xs" loading={act.isPending} onClick={() => act.mutate({ ids, verb: "acknowledge" })}>
+        Acknowledge
+      </Button>
+      <Button size="xs" variant="default" onClick={() => act.mutate({ ids, verb: "close" })}>
+        Resolve
+      </Button>
+      <Button size="xs" variant="default" onClick={() => act.mutate({ ids, verb: "reopen" })}>
+        Reopen
+      </Button>
+      {act.error && <Failure error={act.error} />}
+    </Group>
+  );
+}
+
+interface Act {
+  ids: string[];
+  verb: Schemas["Verb"];
+  text?: string;
+}
+
+/** Does something with events, then lets everything that shows them ask again. */
+export function useAct(done?: () => void) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (act: Act) => got(api.POST("/api/v1/events/actions", { body: act as never })),
+    onSuccess: async () => {
+      await Promise.all(
+        ["events", "event", "overview"].map((key) => client.invalidateQueries({ queryKey: [key] })),
+      );
+      done?.();
+    },
+  });
+}

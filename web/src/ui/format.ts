@@ -1,0 +1,55 @@
+// Numbers and times as people read them. Times are UTC everywhere; the unit stands with the number.
+
+const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+const BIT_UNITS = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"];
+
+export function count(value: number): string {
+  return COUNT.format(value);
+}
+
+function scaled(value: number, step: number, units: string[]): string {
+  let at = 0;
+  let rest = value;
+  while (rest >= step && at < units.length - 1) {
+    rest /= step;
+    at += 1;
+  }
+  const digits = at === 0 || rest >= 100 ? 0 : rest >= 10 ? 1 : 2;
+  return `${rest.toFixed(digits)} ${units[at]}`;
+}
+
+export function bytes(value: number): string {
+  return scaled(value, 1024, BYTE_UNITS);
+}
+
+export function bits(value: number): string {
+  return scaled(value, 1000, BIT_UNITS);
+}
+
+/** `2026-11-22 03:14:07`, to the second. */
+export function time(iso: string | null | undefined): string {
+  return iso ? iso.slice(0, 19).replace("T", " ") : "–";
+}
+
+/** A length of time in the two largest units. */
+export function duration(seconds: number): string {
+  const s = Math.round(seconds);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+}
+
+/** How a number stands to the one of the period before. */
+export function change(now: number, before: number): string {
+  if (now === before) return "as before";
+  return now > before
+    ? `${count(now - before)} more than before`
+    : `${count(before - now)} fewer than before`;
+}
+
+/** `DictionaryAttack_min` and `attempts_min` as words. */
+export function words(name: string): string {
+  return name.replaceAll("_", " ");
+}
