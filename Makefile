@@ -11,8 +11,9 @@ DATA ?= ../shared/captures
 .PHONY: demo web test bench release eval fuzz docs prerequisites
 
 web: ## Build the web interface into web/dist, which the program takes in; without npm it goes without.
-	@command -v npm >/dev/null || { echo "web interface skipped: npm is missing (install Node 20.19 or newer with npm)"; exit 0; }; \
-	  cd web && npm ci --no-audit --no-fund --silent && npm run --silent build
+	@if command -v npm >/dev/null && node web/node-is-new.mjs; then \
+	  cd web && npm ci --no-audit --no-fund --silent && npm run --silent build; \
+	else echo "web interface skipped: it needs Node 20.19 or newer with npm"; fi
 
 demo: prerequisites web ## Build and replay the shipped incident.
 	cargo build --locked --profile demo --package weir

@@ -37,17 +37,23 @@ fn step(root: &Path, name: &str, run: impl Fn(&Path) -> Result<()>) -> Result<()
 
 /// The interface: types as the API has them, types and rules of the language, unit tests, build.
 fn web(root: &Path) -> Result<()> {
-    if Command::new("npm").arg("--version").output().is_err() {
+    let folder = root.join("web");
+    if run_in(&folder, "node", "node-is-new.mjs").is_err() {
+        let missing = "Node 20.19 or newer with npm is missing";
         if std::env::var_os("CI").is_some() {
-            bail!("npm is missing; install Node 20.19 or newer with npm");
+            bail!(missing);
         }
-        say("web skipped: npm is missing (install Node 20.19 or newer with npm)");
+        say(&format!("web skipped: {missing}"));
         return Ok(());
     }
-    let folder = root.join("web");
-    ["ci --no-audit --no-fund --silent", "run --silent check", "test --silent", "run --silent build"]
-        .into_iter()
-        .try_for_each(|arguments| run_in(&folder, "npm", arguments))
+    [
+        "ci --no-audit --no-fund --silent",
+        "run --silent check",
+        "test --silent",
+        "run --silent build",
+    ]
+    .into_iter()
+    .try_for_each(|arguments| run_in(&folder, "npm", arguments))
 }
 
 /// nextest where it is installed (it isolates tests in processes), cargo's own runner otherwise.
