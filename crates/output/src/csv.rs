@@ -25,7 +25,7 @@ pub fn flow(record: &FlowRecord) -> String {
             None => {}
             Some(Cell::Number(n)) => line.push_str(&n.to_string()),
             Some(Cell::Flag(flag)) => line.push_str(if flag { "true" } else { "false" }),
-            Some(Cell::Text(text)) => line.push_str(&quoted(&text)),
+            Some(Cell::Text(text)) => line.push_str(&cell(&text)),
             Some(Cell::Ip(ip)) => line.push_str(&ip.to_string()),
             Some(Cell::Mac(mac)) => line.push_str(&mac.to_string()),
             Some(Cell::Time(time)) => line.push_str(&rfc3339(time)),
@@ -35,7 +35,7 @@ pub fn flow(record: &FlowRecord) -> String {
 }
 
 /// A text cell: quoted where commas, quotes or line ends are in it; never the start of a formula.
-fn quoted(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\0']);
     let text = if formula {
         format!("'{text}")
@@ -55,9 +55,9 @@ mod tests {
 
     #[test]
     fn spreadsheets_run_nothing() {
-        assert_eq!(quoted("plain"), "plain");
-        assert_eq!(quoted("=1+1"), "'=1+1");
-        assert_eq!(quoted("a,\"b\"\n"), "\"a,\"\"b\"\"\n\"");
+        assert_eq!(cell("plain"), "plain");
+        assert_eq!(cell("=1+1"), "'=1+1");
+        assert_eq!(cell("a,\"b\"\n"), "\"a,\"\"b\"\"\n\"");
     }
 
     #[test]

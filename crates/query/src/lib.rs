@@ -44,4 +44,4 @@ pub use reference::reference;
 pub use selection::Selection;
 pub use sql::{Parameter, Sql, sql};
 pub use tree::{Check, Expr, FlagTest, Order, Pattern, Set, Test, TextTest, Words};
-pub use words::greatest;
+pub use words::{greatest, protocol_name};

@@ -63,7 +63,7 @@ pub(crate) fn protocol(word: &str) -> Option<u64> {
 }
 
 /// Name of an IP protocol.
-pub(crate) fn protocol_name(number: u64) -> Option<&'static str> {
+pub fn protocol_name(number: u64) -> Option<&'static str> {
     let found = PROTOCOLS.iter().find(|(_, known)| u64::from(*known) == number);
     found.map(|(name, _)| *name)
 }

@@ -3,6 +3,7 @@
 
 mod collect;
 mod exporters;
+mod flows;
 mod ipfix;
 mod manual;
 mod read;
@@ -38,6 +39,7 @@ Examples:
   weir -r capture.pcap --transactions json   DNS queries, TLS handshakes, log-ins ...
   weir collect --listen netflow              events from exporters, live
   weir -r capture.pcap --store flows/        keep flow records and transactions as well
+  weir flows --store DIR -s srcip/bytes      who sent and received most (weir flows --help)
   weir methods                               what Weir looks for
   weir methods DICTATTACK                    the manual page of one method";
 
@@ -47,6 +49,9 @@ enum Command {
     Collect(collect::CollectArgs),
     /// What each exporter sends, how well, and what the methods can see of it.
     Exporters(exporters::ExportersArgs),
+    /// Searches the flow store, or a capture, with nfdump's habits.
+    #[command(after_help = flows::EXAMPLES)]
+    Flows(Box<flows::FlowsArgs>),
     /// Lists the detection methods, or prints the manual page of one.
     Methods {
         /// Code of a method, for example DICTATTACK.
@@ -142,6 +147,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Collect(args)) => collect::run(args),
         Some(Command::Exporters(args)) => exporters::run(args),
+        Some(Command::Flows(args)) => flows::run(&args),
         Some(Command::Methods { code }) => manual::methods(code.as_deref()),
         None if cli.read.files.is_empty() => {
             eprint_line("weir: nothing to do: give a capture with -r FILE, or see --help");
@@ -158,7 +164,10 @@ pub fn main() -> ExitCode {
         Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprint_line(&format!("weir: {error:#}"));
-            if error.is::<crate::config::ConfigError>() || error.is::<weir_query::QueryError>() {
+            if error.is::<crate::config::ConfigError>()
+                || error.is::<weir_query::QueryError>()
+                || flows::is_usage(&error)
+            {
                 ExitCode::from(2)
             } else {
                 ExitCode::FAILURE

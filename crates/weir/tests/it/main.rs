@@ -7,6 +7,7 @@ mod conformance;
 mod corpus;
 mod determinism;
 mod exports;
+mod flows;
 mod golden;
 mod hostile;
 mod lists;

@@ -9,6 +9,7 @@ mod answer;
 mod bounds;
 mod control;
 pub mod distinct;
+mod export;
 mod figures;
 mod groups;
 mod keys;
@@ -30,6 +31,7 @@ use weir_query::Columns;
 
 pub use answer::{Answer, AnswerColumn, Cost, Found, Table};
 pub use control::{Control, MEMORY_DEFAULT};
+pub use export::{records_to_parquet, table_to_parquet};
 pub use plan::{Cut, Figure, Groups, Key, KeyValue, Measure, RowOrder, Search, Shape, View};
 pub use series::BUCKETS_MAX;
 pub use view::{one_way, reversed};
@@ -100,11 +102,7 @@ pub enum SearchError {
 pub fn run(search: &Search, sources: &[Source], control: &Control) -> Result<Answer, SearchError> {
     control.check()?;
     let pieces = Pieces(sources);
-    let scan = |columns: Vec<&'static str>| Scan {
-        filter: &search.filter,
-        view: search.view,
-        columns,
-    };
+    let scan = |columns, spans: &[i64]| Scan::new(search, columns, spans);
     let (found, cost) = match &search.shape {
         Shape::List { order, limit } => {
             list::check(order)?;
@@ -115,7 +113,7 @@ pub fn run(search: &Search, sources: &[Source], control: &Control) -> Result<Ans
                 }
             };
             let make = || ListFold::new(order, *limit);
-            let scanned = pieces.scan(&scan(columns), control, make)?;
+            let scanned = pieces.scan(&scan(columns, &[]), control, make)?;
             let cost = scanned.cost;
             let records = list::records(scanned, *limit, search.view, &pieces, control)?;
             (Found::Records(records), cost)
@@ -123,7 +121,9 @@ pub fn run(search: &Search, sources: &[Source], control: &Control) -> Result<Ans
         Shape::Groups(groups) => {
             let grouping = Grouping::new(groups)?;
             let Scanned { folds, cost, .. } =
-                pieces.scan(&scan(columns(groups)), control, || grouping.fold())?;
+                pieces.scan(&scan(columns(groups), &spans(groups)), control, || {
+                    grouping.fold()
+                })?;
             let whole = grouping.join(folds, control)?;
             let picked = grouping.pick(&whole, groups, control)?;
             (Found::Table(grouping.lines(&whole, &picked, control)?), cost)
@@ -132,7 +132,9 @@ pub fn run(search: &Search, sources: &[Source], control: &Control) -> Result<Ans
             let groups = series::groups(*bucket_ns, measures)?;
             let grouping = Grouping::new(&groups)?;
             let Scanned { folds, cost, .. } =
-                pieces.scan(&scan(columns(&groups)), control, || grouping.fold())?;
+                pieces.scan(&scan(columns(&groups), &spans(&groups)), control, || {
+                    grouping.fold()
+                })?;
             let whole = grouping.join(folds, control)?;
             series::check(whole.table.groups() as u64)?;
             let picked = grouping.pick(&whole, &groups, control)?;
@@ -145,7 +147,7 @@ pub fn run(search: &Search, sources: &[Source], control: &Control) -> Result<Ans
         Shape::TopOverTime { groups, bucket_ns } => {
             let first = Grouping::new(groups)?;
             let Scanned { folds, mut cost, .. } =
-                pieces.scan(&scan(columns(groups)), control, || first.fold())?;
+                pieces.scan(&scan(columns(groups), &spans(groups)), control, || first.fold())?;
             let whole = first.join(folds, control)?;
             let picked = first.pick(&whole, groups, control)?;
             let span = series::span(*bucket_ns)?;
@@ -153,13 +155,14 @@ pub fn run(search: &Search, sources: &[Source], control: &Control) -> Result<Ans
             let second = Grouping::new(groups)?.ranked(ranks);
             let mut names = columns(groups);
             names.push("start");
-            let again = pieces.scan(&scan(names), control, || second.fold())?;
+            let again = pieces.scan(&scan(names, &[]), control, || second.fold())?;
             cost.add(&again.cost);
             let whole = second.join(again.folds, control)?;
             (Found::Table(second.ranked_lines(&whole, &span, control)?), cost)
         }
         Shape::Exists => {
-            let Scanned { folds, cost, .. } = pieces.scan(&scan(Vec::new()), control, || AnyRow(false))?;
+            let Scanned { folds, cost, .. } =
+                pieces.scan(&scan(Vec::new(), &[]), control, || AnyRow(false))?;
             (Found::Exists(folds.iter().any(|fold| fold.0)), cost)
         }
     };
@@ -173,6 +176,21 @@ fn columns(groups: &Groups) -> Vec<&'static str> {
     let mut names: Vec<&'static str> = keys.map(|column| column.name).collect();
     figures::columns(&groups.measures, &mut names);
     names
+}
+
+/// The widths moments of the start are cut to; none when the start is read as it is as well.
+fn spans(groups: &Groups) -> Vec<i64> {
+    let mut finer = Vec::new();
+    figures::columns(&groups.measures, &mut finer);
+    let mut spans = Vec::new();
+    for key in &groups.keys {
+        match key.cut {
+            Cut::Span(nanos) => spans.push(nanos),
+            _ => finer.extend(key.columns().iter().map(|column| column.name)),
+        }
+    }
+    spans.retain(|_| !finer.contains(&"start"));
+    spans
 }
 
 /// Has a row passed?

@@ -8,15 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
 use parquet::arrow::arrow_reader::RowSelection;
-use weir_query::{Columns, Expr, Verdict, select};
+use weir_query::{Columns, Expr, Selection, Slice, Verdict, select};
 
 use super::answer::Cost;
 use super::bounds;
 use super::control::Control;
 use super::part::{BATCH_ROWS, Part};
 use super::view::{Directed, Direction};
-use super::{SearchError, Source, View};
+use super::{Search, SearchError, Source, View};
 use crate::flow::ArrowColumns;
 use crate::flow::schema::{self, physical};
 
@@ -30,6 +32,57 @@ pub(super) struct Scan<'a> {
     pub view: View,
     /// Columns of the filter language that the shape reads.
     pub columns: Vec<&'static str>,
+    /// Whole milliseconds of `start` are enough: the parts of a millisecond lie in columns of their own, and stay unread.
+    pub coarse_start: bool,
+}
+
+impl<'a> Scan<'a> {
+    /// A scan for these columns; `spans` are the widths that moments are cut to, when nothing finer is asked of them.
+    pub(super) fn new(search: &'a Search, columns: Vec<&'static str>, spans: &[i64]) -> Self {
+        let whole = spans.iter().all(|nanos| nanos % NANOS_PER_MS == 0);
+        Self {
+            filter: &search.filter,
+            view: search.view,
+            coarse_start: !spans.is_empty() && whole && !search.filter.columns().contains(&"start"),
+            columns,
+        }
+    }
+}
+
+const NANOS_PER_MS: i64 = 1_000_000;
+
+/// A batch as columns, with the start in milliseconds when that is enough.
+struct Seen<'a> {
+    columns: ArrowColumns<'a>,
+    start: Option<(Vec<i64>, Selection)>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(batch: &'a RecordBatch, scan: &Scan<'_>) -> Self {
+        let coarse = || {
+            let start = batch.column_by_name("start").filter(|_| scan.coarse_start)?;
+            let millis = start.as_primitive_opt::<TimestampMillisecondType>()?.values();
+            let nanos = millis.iter().map(|millis| millis.saturating_mul(NANOS_PER_MS));
+            Some((nanos.collect(), Selection::all(batch.num_rows())))
+        };
+        Self {
+            columns: ArrowColumns::new(batch),
+            start: coarse(),
+        }
+    }
+}
+
+impl Columns for Seen<'_> {
+    fn rows(&self) -> usize {
+        self.columns.rows()
+    }
+
+    fn column(&self, name: &str) -> Slice<'_> {
+        match &self.start {
+            Some((times, all)) if name == "start" => Slice::Times(times, all),
+            _ => self.columns.column(name),
+        }
+    }
 }
 
 /// Rows of one batch that fit.
@@ -316,7 +369,7 @@ impl<F: Fold> Reading<'_, F> {
     /// Filters and folds a batch that has all columns.
     fn judge_and_fold(&mut self, batch: &RecordBatch, places: Places<'_>) -> Result<(), SearchError> {
         self.control.check()?;
-        let columns = ArrowColumns::new(batch);
+        let columns = Seen::new(batch, self.scan);
         for direction in self.scan.view.directions() {
             let directed = Directed::new(&columns, *direction);
             let within = direction.rows(&columns);
@@ -359,7 +412,7 @@ impl<F: Fold> Reading<'_, F> {
             self.cost.pieces_pruned += 1;
             return Ok(());
         }
-        let needed = physical_columns(&self.scan.columns, directions);
+        let needed = physical_columns(&self.scan.columns, directions, self.scan.coarse_start);
         let every = verdicts.iter().all(|verdict| *verdict == Verdict::EveryRow);
         if every && self.scan.view == View::Biflow {
             return self.whole(part, group, &needed);
@@ -442,7 +495,7 @@ impl<F: Fold> Reading<'_, F> {
             names.push("src_packets");
             names.push("dst_packets");
         }
-        physical_columns(&names, self.scan.view.directions())
+        physical_columns(&names, self.scan.view.directions(), false)
     }
 
     /// Every row fits: one pass over what is needed.
@@ -455,7 +508,7 @@ impl<F: Fold> Reading<'_, F> {
             reading.rows.extend(0..batch.num_rows() as u32);
             let place = Places::From(at);
             at += batch.num_rows() as u32;
-            reading.pass_on(&ArrowColumns::new(batch), Direction::Both, place)
+            reading.pass_on(&Seen::new(batch, reading.scan), Direction::Both, place)
         };
         for batch in part.read(group, needed, None)? {
             take(self, &batch?)?;
@@ -478,7 +531,7 @@ impl<F: Fold> Reading<'_, F> {
         for batch in part.read(group, judged, rows)? {
             self.control.check()?;
             let batch = batch?;
-            let columns = ArrowColumns::new(&batch);
+            let columns = Seen::new(&batch, self.scan);
             let first = marks.len();
             marks.resize(first + batch.num_rows(), 0);
             for (bit, direction) in self.scan.view.directions().iter().enumerate() {
@@ -504,7 +557,7 @@ impl<F: Fold> Reading<'_, F> {
         for batch in part.read(group, needed, rows)? {
             self.control.check()?;
             let batch = batch?;
-            let columns = ArrowColumns::new(&batch);
+            let columns = Seen::new(&batch, self.scan);
             let own = &marks[at..at + batch.num_rows()];
             for (bit, direction) in self.scan.view.directions().iter().enumerate() {
                 self.rows.clear();
@@ -523,11 +576,21 @@ impl<F: Fold> Reading<'_, F> {
 }
 
 /// The physical columns behind these names in all directions. A scan that needs none counts rows by one small column.
-fn physical_columns(names: &[&'static str], directions: &[Direction]) -> Vec<&'static str> {
+fn physical_columns(
+    names: &[&'static str],
+    directions: &[Direction],
+    coarse_start: bool,
+) -> Vec<&'static str> {
     let mut found: Vec<&'static str> = Vec::new();
     for direction in directions {
         for name in names.iter().filter_map(|name| direction.column(name)) {
-            for column in physical(name) {
+            let mut columns = physical(name);
+            columns.truncate(if coarse_start && name == "start" {
+                1
+            } else {
+                usize::MAX
+            });
+            for column in columns {
                 if !found.contains(&column) {
                     found.push(column);
                 }

@@ -1,0 +1,161 @@
+//! What `weir flows` searches: a store's folder, which another process may be filling, or captures metered on the spot.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use weir_model::{Batch, FlowRecord};
+use weir_store::flow::search::{Answer, SearchError, Source, sources};
+use weir_store::flow::{Snapshot, Table, to_batch};
+use weir_store::{Disk, LocalDisk};
+use weir_triage::Change;
+
+use super::FlowsArgs;
+use crate::cli::eprint_line;
+use crate::config::Config;
+use crate::pipeline::{self, Consumer, Job};
+
+/// Times a search is asked again because parts were merged under it.
+const TRIES_MAX: usize = 5;
+/// Records of a capture made a batch at a time.
+const BATCH_RECORDS: usize = 8192;
+
+/// Rows to search.
+pub(super) enum Rows {
+    Store { disk: Arc<dyn Disk>, site: String },
+    Capture(Vec<Source>),
+}
+
+impl Rows {
+    /// The store or the captures of the command line.
+    pub(super) fn new(args: &FlowsArgs) -> Result<Self> {
+        if !args.read.is_empty() {
+            return Ok(Self::Capture(captures(args)?));
+        }
+        let named = std::env::var_os("WEIR_STORE").map(PathBuf::from);
+        let Some(store) = args.store.clone().or(named) else {
+            bail!("which flows? give --store DIR (or set WEIR_STORE), or a capture with -r FILE");
+        };
+        if !store.is_dir() {
+            bail!(
+                "there is no store at {}: fill one with weir -r FILE --store {}",
+                store.display(),
+                store.display()
+            );
+        }
+        check_site(&store, &args.site)?;
+        Ok(Self::Store {
+            disk: Arc::new(LocalDisk::reading(&store)),
+            site: args.site.clone(),
+        })
+    }
+
+    /// Searches; a store is looked at anew when a part went away meanwhile.
+    pub(super) fn ask(&self, search: impl Fn(&[Source]) -> Result<Answer, SearchError>) -> Result<Answer> {
+        let (disk, site) = match self {
+            Self::Capture(sources) => return Ok(search(sources)?),
+            Self::Store { disk, site } => (disk, site),
+        };
+        let mut tries = 1;
+        loop {
+            let snapshot = Snapshot::read(&**disk, Table::flows(), site)?;
+            match search(&sources(disk, &snapshot)) {
+                Err(SearchError::Gone(_)) if tries < TRIES_MAX => tries += 1,
+                other => return Ok(other?),
+            }
+        }
+    }
+}
+
+/// A site that is not there would look like a quiet network.
+fn check_site(store: &Path, site: &str) -> Result<()> {
+    let known = |folder: &str, name: &str| store.join(folder).join(name).is_dir();
+    if known("flows", &format!("site={site}")) || known("log/flows", site) {
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(store.join("flows"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let names = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        name.strip_prefix("site=").map(str::to_owned)
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    if names.is_empty() {
+        bail!(
+            "{} holds no flows: fill it with weir -r FILE --store {}",
+            store.display(),
+            store.display()
+        );
+    }
+    bail!("the store has no site {site:?}; it has {}", names.join(", "))
+}
+
+/// Meters captures and keeps their records in memory.
+fn captures(args: &FlowsArgs) -> Result<Vec<Source>> {
+    let job = Job {
+        files: args.read.clone(),
+        config: Config::default(),
+        detect: false,
+        store: None,
+    };
+    let keeper = Keeper {
+        waiting: Vec::new(),
+        sources: Vec::new(),
+        bytes: 0,
+        bytes_max: args.memory as usize * super::MIB,
+    };
+    let (mut keeper, summary) = pipeline::run(job, keeper, |_| {}).context("the capture was not read")?;
+    keeper.seal()?;
+    for line in summary.trouble_lines() {
+        eprint_line(&format!("weir: {line}"));
+    }
+    if summary.failed {
+        bail!("the capture could not be read");
+    }
+    Ok(keeper.sources)
+}
+
+/// Collects flow records as batches of the store's table.
+struct Keeper {
+    waiting: Vec<FlowRecord>,
+    sources: Vec<Source>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Keeper {
+    fn seal(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let batch = to_batch(&std::mem::take(&mut self.waiting)).map_err(io::Error::other)?;
+        self.bytes += batch.get_array_memory_size();
+        if self.bytes > self.bytes_max {
+            return Err(io::Error::other(format!(
+                "its flows need more than {} MiB of memory: raise --memory, or fill a store with --store and ask that",
+                self.bytes_max / super::MIB
+            )));
+        }
+        self.sources.push(Source::Batch(batch));
+        Ok(())
+    }
+}
+
+impl Consumer for Keeper {
+    fn batch(&mut self, batch: &Batch) -> io::Result<()> {
+        self.waiting.extend(batch.flows.iter().cloned());
+        if self.waiting.len() >= BATCH_RECORDS {
+            self.seal()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn change(&mut self, _: Change) -> io::Result<()> {
+        Ok(())
+    }
+}
