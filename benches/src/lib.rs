@@ -3,4 +3,5 @@
 
 pub mod compare;
 pub mod mix;
+pub mod search;
 pub mod store;

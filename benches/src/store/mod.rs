@@ -114,7 +114,7 @@ fn batches(settings: Settings) -> impl Iterator<Item = Vec<FlowRecord>> {
 }
 
 /// User and system time of this process so far, from `/proc/self/stat` (fields 14 and 15, in hundredths of a second).
-fn cpu_s() -> io::Result<f64> {
+pub(crate) fn cpu_s() -> io::Result<f64> {
     let stat = std::fs::read_to_string(PathBuf::from("/proc/self/stat"))?;
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
     let ticks = |at: usize| {

@@ -1,0 +1,229 @@
+//! What a search costs: CPU seconds of five questions over a filled store, one thread, the pages of its parts in memory;
+//! beside them DuckDB and DataFusion on the same parts, where Python has them.
+
+use std::fmt::Write;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use weir_query::{Catalog, Expr, NoLists, Scalar, parse};
+use weir_store::flow::search::{
+    Control, Figure, Found, Groups, Key, Measure, Search, Shape, Source, View, run as search, sources,
+};
+use weir_store::flow::{Snapshot, Table};
+use weir_store::{Disk, LocalDisk};
+
+use crate::store::cpu_s;
+
+/// A question is asked until so much time is spent on it, or so often.
+const SPENT_S: f64 = 3.0;
+const TIMES_MAX: u32 = 50;
+/// The script that asks the peers.
+const PEERS: &str = include_str!("peers.py");
+
+/// A question and the CPU seconds it may take on ten million rows.
+struct Question {
+    name: &'static str,
+    bar_s: f64,
+    search: Search,
+}
+
+/// What was measured.
+pub struct Outcome {
+    rows: u64,
+    parts: usize,
+    /// Name, bar, CPU seconds of Weir.
+    questions: Vec<(&'static str, f64, f64)>,
+    /// Name and CPU seconds of each peer.
+    peers: Vec<(String, Vec<f64>)>,
+}
+
+/// Measures the questions on the store in the folder; `python` asks the peers, when given.
+pub fn run(folder: &Path, python: Option<&Path>) -> io::Result<Outcome> {
+    let disk: Arc<dyn Disk> = Arc::new(LocalDisk::reading(folder));
+    let snapshot = Snapshot::read(&*disk, Table::flows(), "default").map_err(io::Error::other)?;
+    let sources = sources(&disk, &snapshot);
+    let address = some_address(&sources)?;
+    let mut measured = Vec::new();
+    for question in questions(address)? {
+        measured.push((question.name, question.bar_s, least(&question.search, &sources)?));
+    }
+    let peers = match python {
+        Some(python) => ask_peers(python, folder, address)?,
+        None => Vec::new(),
+    };
+    Ok(Outcome {
+        rows: snapshot.rows(),
+        parts: snapshot.parts.len(),
+        questions: measured,
+        peers,
+    })
+}
+
+fn grouped(keys: &[&str], measures: Vec<Measure>, order: Option<usize>) -> io::Result<Shape> {
+    let keys = keys.iter().map(|name| {
+        let field = Catalog::flows().field(name);
+        field.and_then(Key::of).ok_or_else(|| io::Error::other(*name))
+    });
+    Ok(Shape::Groups(Groups {
+        keys: keys.collect::<Result<_, _>>()?,
+        measures,
+        order,
+        limit: Some(10),
+    }))
+}
+
+fn sum_of_bytes() -> io::Result<Measure> {
+    let field = Catalog::flows()
+        .field("bytes")
+        .ok_or_else(|| io::Error::other("bytes"))?;
+    Ok(Measure::new("bytes", Figure::Sum(field.clone())))
+}
+
+fn asked(filter: &str, shape: Shape) -> io::Result<Search> {
+    Ok(Search {
+        filter: parse(filter, Catalog::flows(), &NoLists).map_err(io::Error::other)?,
+        view: View::Biflow,
+        shape,
+    })
+}
+
+fn questions(address: IpAddr) -> io::Result<Vec<Question>> {
+    let flows = || Measure::new("flows", Figure::Records);
+    let fan_out = Catalog::flows()
+        .field("dst_ip")
+        .and_then(Key::of)
+        .ok_or_else(|| io::Error::other("dst_ip"))?;
+    let both = || -> io::Result<Vec<Measure>> { Ok(vec![flows(), sum_of_bytes()?]) };
+    let series = Shape::Series {
+        bucket_ns: 1_000_000_000,
+        measures: both()?,
+    };
+    let question = |name, bar_s, search| Question { name, bar_s, search };
+    Ok(vec![
+        question(
+            "one address",
+            0.03,
+            asked(&format!("ip {address}"), grouped(&[], both()?, None)?)?,
+        ),
+        question(
+            "top 10 sources",
+            1.0,
+            asked("any", grouped(&["src_ip"], vec![sum_of_bytes()?], Some(0))?)?,
+        ),
+        question(
+            "port and protocol",
+            0.8,
+            asked("any", grouped(&["proto", "dst_port"], both()?, Some(1))?)?,
+        ),
+        question("1 s series", 0.4, asked("any", series)?),
+        question(
+            "fan-out a source",
+            2.5,
+            asked(
+                "any",
+                grouped(
+                    &["src_ip"],
+                    vec![Measure::new("d", Figure::Distinct(fan_out))],
+                    Some(0),
+                )?,
+            )?,
+        ),
+    ])
+}
+
+/// The source of the median flow count: neither the busiest nor a stranger.
+fn some_address(sources: &[Source]) -> io::Result<IpAddr> {
+    let shape = grouped(&["src_ip"], vec![Measure::new("flows", Figure::Records)], Some(0))?;
+    let search_for = Search {
+        filter: Expr::Any,
+        view: View::Biflow,
+        shape,
+    };
+    let answer = search(&search_for, sources, &Control::default()).map_err(io::Error::other)?;
+    match answer.found {
+        Found::Table(table) => match table.rows.last().and_then(|row| row[0].clone()) {
+            Some(Scalar::Address(number)) => {
+                let six = std::net::Ipv6Addr::from_bits(number);
+                Ok(six.to_ipv4_mapped().map_or(IpAddr::V6(six), IpAddr::V4))
+            }
+            _ => Err(io::Error::other("the store is empty")),
+        },
+        _ => Err(io::Error::other("no table")),
+    }
+}
+
+/// Least CPU seconds of several runs after one that warms up. Short ones are timed by the wall, whose clock is finer.
+fn least(question: &Search, sources: &[Source]) -> io::Result<f64> {
+    let ask = || search(question, sources, &Control::default()).map_err(io::Error::other);
+    ask()?;
+    let (begun, before) = (Instant::now(), cpu_s()?);
+    let mut times = 0;
+    while times < TIMES_MAX && begun.elapsed().as_secs_f64() < SPENT_S {
+        std::hint::black_box(ask()?);
+        times += 1;
+    }
+    Ok((cpu_s()? - before) / f64::from(times))
+}
+
+fn ask_peers(python: &Path, folder: &Path, address: IpAddr) -> io::Result<Vec<(String, Vec<f64>)>> {
+    let parts = folder.join("flows/site=default/**/*.parquet");
+    let number = weir_query::address(address) as u64;
+    let done = Command::new(python)
+        .args(["-c", PEERS])
+        .arg(parts)
+        .arg(number.to_string())
+        .output()?;
+    if !done.status.success() {
+        return Err(io::Error::other(
+            String::from_utf8_lossy(&done.stderr).into_owned(),
+        ));
+    }
+    let lines = String::from_utf8_lossy(&done.stdout).into_owned();
+    let peers = lines.lines().filter_map(|line| {
+        let mut fields = line.split('\t');
+        let name = fields.next()?.to_owned();
+        Some((name, fields.filter_map(|field| field.parse().ok()).collect()))
+    });
+    Ok(peers.collect())
+}
+
+impl Outcome {
+    /// Questions that took longer than their bar, which is for ten million rows and grows with them.
+    pub fn missed(&self) -> Vec<String> {
+        let scale = (self.rows as f64 / 1e7).max(1.0);
+        let over = self
+            .questions
+            .iter()
+            .filter(|(_, bar, spent)| *spent > bar * scale);
+        over.map(|(name, bar, spent)| format!("{name}: {spent:.3} CPU-s, bar {:.3}", bar * scale))
+            .collect()
+    }
+
+    /// A table of CPU seconds.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "{} rows in {} parts; CPU seconds a query, one thread\n",
+            self.rows, self.parts
+        );
+        let mut line = |name: &str, cells: Vec<String>| {
+            let _ = writeln!(text, "{name:<34}{}", cells.join(""));
+        };
+        let cells = |of: &dyn Fn(&(&str, f64, f64)) -> String| {
+            self.questions
+                .iter()
+                .map(|question| format!("{:>19}", of(question)))
+                .collect()
+        };
+        line("", cells(&|(name, ..)| (*name).to_owned()));
+        line("weir", cells(&|(_, _, spent)| format!("{spent:.3}")));
+        line("bar (10 M rows)", cells(&|(_, bar, _)| format!("{bar:.3}")));
+        for (name, spent) in &self.peers {
+            line(name, spent.iter().map(|spent| format!("{spent:>19.3}")).collect());
+        }
+        text
+    }
+}
