@@ -1,8 +1,10 @@
 //! What the targets share: a dialogue for one dissector, and a run of packets for everything behind the decoder.
 //! Bytes of the engine become structure here, so that few mutations are wasted on headers that no code would accept.
 
+use std::io::Cursor;
 use std::net::{IpAddr, Ipv4Addr};
 
+use weir_collector::files::{FileKind, FlowFile, HEAD_BYTES};
 use weir_dissect::{Dissector, Input, Session, Side, Sink, Want};
 use weir_model::{Anomaly, AnomalyCounts, FlowId, FlowKey, Time, Transport, ethertype, proto};
 
@@ -29,6 +31,19 @@ pub fn indicators(format: weir_enrich::indicator::Format, bytes: &[u8]) {
     let counts = builder.finish().counts();
     let kinds = counts.addresses + counts.services + counts.domains + counts.urls + counts.fingerprints;
     assert!(kinds <= report.taken, "{counts:?} of {}", report.taken);
+}
+
+/// Any bytes as a file of flow records: reading ends, and everything made is counted.
+pub fn flow_file(kind: FileKind, bytes: &[u8]) {
+    let _ = FileKind::of(bytes.get(..HEAD_BYTES).unwrap_or(bytes));
+    let mut file = FlowFile::new(kind, bytes, Box::new(Cursor::new(bytes.to_vec())));
+    let (mut flows, mut records) = (Vec::new(), 0);
+    while file.step(&mut flows) {
+        records += flows.len() as u64;
+        flows.clear();
+    }
+    records += flows.len() as u64;
+    assert_eq!(file.counts().records, records);
 }
 
 /// The way of the meter: probed, then fed. The first byte picks the transport.

@@ -1,0 +1,6 @@
+//! Any bytes as a flow log of Azure.
+#![no_main]
+
+use weir_collector::files::FileKind;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| weir_fuzz::flow_file(FileKind::Azure, bytes));
