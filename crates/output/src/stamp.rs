@@ -13,6 +13,12 @@ pub fn rfc3339(time: Time) -> String {
         .unwrap_or_else(|| time.to_string())
 }
 
+/// Reads RFC 3339; `None` when it is no such moment, or beyond the years 1678 to 2261 that nanoseconds reach.
+pub fn parse(text: &str) -> Option<Time> {
+    let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(moment.unix_timestamp_nanos()).ok().map(Time)
+}
+
 /// `2026-01-01 00:00:00`, for people.
 pub fn short(time: Time) -> String {
     let whole = Time::from_secs(time.bin(1));

@@ -120,7 +120,8 @@ fn wrapped(text: &mut String, sentence: &str, width: usize) {
     text.push('\n');
 }
 
-fn colour(priority: Priority) -> &'static str {
+/// The ANSI sequence a priority is shown in.
+pub fn colour(priority: Priority) -> &'static str {
     match priority {
         Priority::Critical => "\x1b[1;97;41m",
         Priority::High => "\x1b[1;31m",

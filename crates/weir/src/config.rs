@@ -31,6 +31,8 @@ pub struct Config {
     /// Detection workers, 1..=16.
     pub shards: usize,
     pub triage: TriageConfig,
+    /// Folder of what methods have learned: taken up at the start, kept every minute and at the end.
+    pub learned: Option<PathBuf>,
     /// Named lists of filters: `@servers`.
     pub lists: BTreeMap<String, Vec<String>>,
     /// Indicators to look for; `None`: no list is configured.
@@ -67,6 +69,7 @@ impl Default for Config {
             meter: MeterConfig::default(),
             shards: SHARDS_DEFAULT,
             triage: TriageConfig::default(),
+            learned: None,
             lists: BTreeMap::new(),
             indicators: None,
             list_lines: Vec::new(),

@@ -4,7 +4,9 @@
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod events;
 mod exports;
+mod learning;
 mod order;
 pub mod pipeline;
 pub mod reading;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use weir_capture::RawPacket;
-use weir_detect::{Emission, Instance, Shard, ShardStats};
+use weir_detect::{Checkpoint, Emission, Instance, Shard, ShardStats};
 use weir_enrich::Scope;
 use weir_meter::Meter;
 use weir_model::{AnomalyCounts, Batch};
@@ -16,6 +16,7 @@ use weir_triage::{Change, Triage};
 
 use crate::config::Config;
 use crate::exports::{self, Collecting, Exports, Looked, RecordFile};
+use crate::learning::Learning;
 use crate::reading::Reading;
 use crate::storing;
 use crate::summary::{Census, Summary};
@@ -106,6 +107,8 @@ pub(crate) struct Ended {
     pub(crate) shards: Vec<Vec<ShardStats>>,
     /// What the store took, when there was one.
     pub(crate) stored: Option<Stored>,
+    /// What went wrong with learned state.
+    pub(crate) learning: Vec<String>,
 }
 
 /// Where a source sends its batches.
@@ -132,14 +135,23 @@ pub(crate) fn line<C: Consumer>(
 ) -> anyhow::Result<(C, Ended)> {
     let shard_count = if instances.is_empty() { 0 } else { config.shards };
     let triage = Triage::new(config.triage.clone());
-    thread::scope(|scope| {
+    let learning = match &config.learned {
+        Some(folder) if shard_count > 0 => Some(Learning::open(folder, shard_count)?),
+        _ => None,
+    };
+    let (consumer, mut ended) = thread::scope(|scope| {
         let (mut feeds, mut results) = (Vec::new(), Vec::new());
         let mut shards = Vec::new();
         for index in 0..shard_count {
             let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
             let (sent, received) = sync_channel::<Vec<Emission>>(BATCHES_QUEUED);
             let shard = Shard::new(index, shard_count, instances);
-            shards.push(scope.spawn(move || detect_batches(shard, &batches, &sent)));
+            let learning = learning.as_ref();
+            let shard = match learning {
+                Some(learning) => learning.teach(shard),
+                None => shard,
+            };
+            shards.push(scope.spawn(move || detect_batches(shard, index, &batches, &sent, learning)));
             feeds.push(feed);
             results.push(received);
         }
@@ -152,24 +164,33 @@ pub(crate) fn line<C: Consumer>(
             scope.spawn(move || storing::store(store, &batches))
         });
         source(Feeds(feeds));
-        let shards = shards.into_iter().map(|shard| shard.join().unwrap_or_default());
-        let shards: Vec<Vec<ShardStats>> = shards.collect();
+        let joined = shards.into_iter().map(|shard| shard.join().ok());
+        let joined: Vec<Option<(Vec<ShardStats>, Vec<Checkpoint>)>> = joined.collect();
         let finished = writer
             .join()
             .map_err(|_| anyhow::anyhow!("the output thread panicked"))?;
         let stored = store.map(|store| store.join()).transpose();
         let stored = stored.map_err(|_| anyhow::anyhow!("the store's thread panicked"))?;
+        if let Some(error) = finished.error {
+            return Err(error.into());
+        }
+        // What a shard that broke down had learned is on disk from the minute before.
+        let whole = joined.iter().all(Option::is_some);
+        let (shards, learned) = joined.into_iter().map(Option::unwrap_or_default).unzip();
+        if let Some(learning) = learning.as_ref().filter(|_| whole) {
+            learning.write(learned);
+        }
         let ended = Ended {
             triage: finished.triage,
             census: finished.census,
             shards,
             stored: stored.transpose()?,
+            learning: Vec::new(),
         };
-        match finished.error {
-            Some(error) => Err(error.into()),
-            None => Ok((finished.consumer, ended)),
-        }
-    })
+        anyhow::Ok((finished.consumer, ended))
+    })?;
+    ended.learning = learning.map(Learning::into_troubles).unwrap_or_default();
+    Ok((consumer, ended))
 }
 
 /// The calling thread's part: packets to batches, batches to everyone.
@@ -265,17 +286,25 @@ fn meter_packet(meter: &mut Meter, raw: &RawPacket<'_>, batch: &mut Batch) {
     meter.packet(raw.time, &packet, batch);
 }
 
+/// A detection shard's thread. Returns its counters and, where that is kept, what it has learned.
 fn detect_batches(
     mut shard: Shard,
+    index: usize,
     batches: &Receiver<Arc<Batch>>,
     sent: &SyncSender<Vec<Emission>>,
-) -> Vec<ShardStats> {
+    learning: Option<&Learning>,
+) -> (Vec<ShardStats>, Vec<Checkpoint>) {
+    let mut due = Learning::due();
     for batch in batches {
         if sent.send(shard.run(&batch)).is_err() {
             break;
         }
+        if let Some(learning) = learning {
+            learning.gather(index, &mut shard, &mut due);
+        }
     }
-    shard.stats()
+    let learned = learning.map(|_| shard.learned()).unwrap_or_default();
+    (shard.stats(), learned)
 }
 
 /// The output thread: merges what the shards found for each batch, lets triage make events of it, hands them on.

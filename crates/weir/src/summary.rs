@@ -54,6 +54,8 @@ pub struct Summary {
     pub troubles: Vec<String>,
     /// What was collected, when the input was flow exports: lines for people.
     pub exports: Vec<String>,
+    /// What went wrong with learned state.
+    learning: Vec<String>,
     /// Who exported, when the input was flow exports.
     pub exporters: Vec<weir_collector::ExporterReport>,
     /// What the lists of indicators hold: lines for people.
@@ -93,6 +95,7 @@ impl Summary {
             scope: None,
             troubles: Vec::new(),
             exports: Vec::new(),
+            learning: Vec::new(),
             exporters: Vec::new(),
             lists: Vec::new(),
             failed: false,
@@ -124,6 +127,7 @@ impl Summary {
         self.anomalies.merge(&ended.triage);
         self.census = ended.census;
         self.stored = ended.stored;
+        self.learning = ended.learning;
         for stats in &ended.shards {
             for (instance, stats) in instances.iter().zip(stats) {
                 self.anomalies.add(Anomaly::CellEvicted, stats.evictions);
@@ -220,6 +224,9 @@ impl Summary {
 
     /// Sentences on files that gave trouble, safe to show.
     pub fn trouble_lines(&self) -> impl Iterator<Item = String> + '_ {
-        self.troubles.iter().map(|trouble| shown(trouble).into_owned())
+        self.troubles
+            .iter()
+            .chain(&self.learning)
+            .map(|trouble| shown(trouble).into_owned())
     }
 }

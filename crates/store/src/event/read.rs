@@ -128,6 +128,38 @@ pub enum Facet {
     Technique,
 }
 
+impl Facet {
+    /// All of them, in the order of help texts.
+    pub const ALL: [Self; 10] = [
+        Self::Method,
+        Self::Submethod,
+        Self::Priority,
+        Self::State,
+        Self::Workflow,
+        Self::Site,
+        Self::Feed,
+        Self::Source,
+        Self::Label,
+        Self::Technique,
+    ];
+
+    /// Word outside.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Submethod => "submethod",
+            Self::Priority => "priority",
+            Self::State => "state",
+            Self::Workflow => "workflow",
+            Self::Site => "site",
+            Self::Feed => "feed",
+            Self::Source => "source",
+            Self::Label => "label",
+            Self::Technique => "technique",
+        }
+    }
+}
+
 /// One step of a histogram: events of one priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {

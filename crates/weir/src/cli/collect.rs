@@ -10,10 +10,11 @@ use clap::Args;
 use ipnet::IpNet;
 use weir_model::Networks;
 
-use super::read::{Printer, What, filter};
+use super::read::{self, Printer, What, filter};
 use super::{FlowForm, Output, eprint_line};
 use crate::collect::{self, Job, Listen, TlsFiles};
 use crate::config::Config;
+use crate::events::StoreFirst;
 use crate::shutdown;
 
 const EXAMPLES: &str = "\
@@ -75,6 +76,12 @@ pub(super) struct CollectArgs {
     /// Print every update of an event, not only its last state (with --output json).
     #[arg(long)]
     follow_updates: bool,
+    /// Store events as well: a folder (SQLite, made when missing) or a postgres:// URL. `weir events` reads them.
+    #[arg(long, value_name = "DIR|URL", conflicts_with = "flows")]
+    events: Option<String>,
+    /// Take up what methods learned in earlier runs from this folder, and keep there what they learn now.
+    #[arg(long, value_name = "DIR", conflicts_with = "flows")]
+    learned: Option<PathBuf>,
     /// Configuration file (TOML); unknown keys are errors.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -99,6 +106,7 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
     if !args.inside.is_empty() {
         config.inside = Some(Networks::new(args.inside));
     }
+    config.learned = args.learned;
     let filter = filter(args.filter.as_deref(), args.flows.is_some(), &config.lists)?;
     let what = match &args.flows {
         Some(form) => What::flows(form)?,
@@ -128,12 +136,19 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
         stop: shutdown::flag()?,
     };
     let quiet = args.quiet;
-    let (mut printer, summary) = collect::run(job, printer, |line| {
+    let place = args.events.as_deref().map(super::events::place).transpose()?;
+    let first = StoreFirst::open(place, printer)?;
+    let (first, summary) = collect::run(job, first, |line| {
         if !quiet {
             eprint_line(&format!("weir: {line}"));
         }
     })?;
+    let (mut printer, stored) = first.finish()?;
     printer.finish()?;
+    for line in summary.trouble_lines() {
+        eprint_line(&format!("weir: {line}"));
+    }
+    read::tell(stored.as_ref());
     if !quiet {
         let took_s = started.elapsed().as_secs_f64();
         eprint_line(&summary.text(printer.events, took_s, args.verbose));

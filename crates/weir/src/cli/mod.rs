@@ -2,6 +2,7 @@
 //! It only turns words into a job and a job's end into words; the work is done in `pipeline`.
 
 mod collect;
+mod events;
 mod exporters;
 mod flows;
 mod ipfix;
@@ -37,6 +38,8 @@ Examples:
                                              an IPFIX file for other programs, or for weir -r
   weir -r capture.pcap --flows csv --filter 'dst port 445 and bytes > 1M'
   weir -r capture.pcap --transactions json   DNS queries, TLS handshakes, log-ins ...
+  weir -r capture.pcap --events DIR          events into a database as well
+  weir events --store DIR --since 24h        what is in it
   weir collect --listen netflow              events from exporters, live
   weir -r capture.pcap --store flows/        keep flow records and transactions as well
   weir flows --store DIR -s srcip/bytes      who sent and received most (weir flows --help)
@@ -47,6 +50,8 @@ Examples:
 enum Command {
     /// Receives NetFlow, IPFIX and sFlow and prints events as they close, until SIGINT or SIGTERM.
     Collect(collect::CollectArgs),
+    /// Lists stored events, shows one with its history, and does what people do with them.
+    Events(Box<events::EventsArgs>),
     /// What each exporter sends, how well, and what the methods can see of it.
     Exporters(exporters::ExportersArgs),
     /// Searches the flow store, or a capture, with nfdump's habits.
@@ -79,12 +84,20 @@ struct ReadArgs {
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
     /// Keep flow records and transactions in this folder too (made when it does not exist), as Parquet files that
-    /// DuckDB, Spark, Polars or ClickHouse read as they are.
+    /// DuckDB, Spark, Polars or ClickHouse read as they are; events in its database events.db, unless --events names
+    /// another.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// Print every update of an event, not only its last state (with --output json).
     #[arg(long)]
     follow_updates: bool,
+    /// Store events as well: a folder (SQLite, made when missing) or a postgres:// URL. `weir events` reads them.
+    #[arg(long, value_name = "DIR|URL", conflicts_with_all = ["flows", "transactions", "no_detect"])]
+    events: Option<String>,
+    /// Take up what methods learned in earlier runs from this folder, and keep there what they learn now. For captures
+    /// in the order of time.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["flows", "transactions", "no_detect"])]
+    learned: Option<PathBuf>,
     /// Configuration file (TOML); unknown keys are errors.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -146,6 +159,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Collect(args)) => collect::run(args),
+        Some(Command::Events(args)) => events::run(*args),
         Some(Command::Exporters(args)) => exporters::run(args),
         Some(Command::Flows(args)) => flows::run(&args),
         Some(Command::Methods { code }) => manual::methods(code.as_deref()),

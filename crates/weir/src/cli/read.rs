@@ -11,11 +11,13 @@ use weir_model::{Batch, Networks};
 use weir_output::text::Style;
 use weir_output::{csv, json, text};
 use weir_query::{Catalog, Expr, Lists, QueryError};
+use weir_store::event::Place;
 use weir_triage::Change;
 
 use super::ipfix::IpfixFile;
 use super::{FlowForm, Output, ReadArgs, eprint_line};
 use crate::config::Config;
+use crate::events::{Outcome, StoreFirst};
 use crate::pipeline::{self, Consumer, Job};
 use crate::storing;
 
@@ -35,6 +37,7 @@ pub(super) fn run(args: ReadArgs) -> Result<ExitCode> {
     if let Some(shards) = args.shards {
         config.shards = shards.into();
     }
+    config.learned.clone_from(&args.learned);
     config.meter.dissect &= !args.no_dissect;
     let printer = Printer::new(&args, &config.lists)?;
     let detect = !args.no_detect && matches!(printer.what, What::Events { .. });
@@ -45,13 +48,21 @@ pub(super) fn run(args: ReadArgs) -> Result<ExitCode> {
         detect,
         store: args.store.as_deref().map(storing::open).transpose()?,
     };
-    let outcome = pipeline::run(job, printer, |bytes| bar.set_position(bytes));
+    let place = match (&args.events, &args.store) {
+        (Some(events), _) => Some(super::events::place(events)?),
+        (None, Some(folder)) if detect => Some(Place::Folder(folder.clone())),
+        _ => None,
+    };
+    let first = StoreFirst::open(place, printer)?;
+    let outcome = pipeline::run(job, first, |bytes| bar.set_position(bytes));
     bar.finish_and_clear();
-    let (mut printer, summary) = outcome?;
+    let (first, summary) = outcome?;
+    let (mut printer, stored) = first.finish()?;
     printer.finish()?;
     for line in summary.trouble_lines() {
         eprint_line(&format!("weir: {line}"));
     }
+    tell(stored.as_ref());
     if !args.quiet {
         eprint_line(&summary.text(printer.events, started.elapsed().as_secs_f64(), args.verbose));
     }
@@ -60,6 +71,13 @@ pub(super) fn run(args: ReadArgs) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Says what went wrong with storing.
+pub(super) fn tell(stored: Option<&Outcome>) {
+    for line in stored.iter().flat_map(|stored| stored.trouble_lines()) {
+        eprint_line(&format!("weir: {line}"));
+    }
 }
 
 /// A bar on a terminal when there are sizes to show, nothing otherwise.

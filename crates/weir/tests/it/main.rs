@@ -6,6 +6,7 @@ mod collect;
 mod conformance;
 mod corpus;
 mod determinism;
+mod events;
 mod exports;
 mod flows;
 mod golden;
