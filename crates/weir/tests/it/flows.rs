@@ -49,7 +49,7 @@ struct Folder(PathBuf);
 impl Folder {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("weir-flows-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(path.join("nfcapd")).unwrap();
+        std::fs::create_dir_all(path.join("nfcapd")).expect("set-up of the test");
         Self(path)
     }
 
@@ -109,12 +109,16 @@ fn records() -> Vec<FlowRecord> {
 }
 
 fn fill(folder: &Folder, flows: &[FlowRecord]) {
-    let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(Path::new(&folder.store())).unwrap());
-    let mut writer = Writer::open(disk, Table::flows(), "default", Limits::default()).unwrap();
+    let disk: Arc<dyn Disk> =
+        Arc::new(LocalDisk::new(Path::new(&folder.store())).expect("set-up of the test"));
+    let mut writer =
+        Writer::open(disk, Table::flows(), "default", Limits::default()).expect("set-up of the test");
     for flows in flows.chunks(500) {
-        writer.append(to_batch(flows).unwrap(), Time(0)).unwrap();
+        writer
+            .append(to_batch(flows).expect("set-up of the test"), Time(0))
+            .expect("set-up of the test");
     }
-    writer.finish(Time(1)).unwrap();
+    writer.finish(Time(1)).expect("set-up of the test");
 }
 
 /// NetFlow v5 datagrams of 30 records; the exporter's clock began with the day.
@@ -173,8 +177,8 @@ impl Drop for Collector {
 
 /// Sends the records to nfcapd and ends it; false when there is none.
 fn collect(folder: &Folder, flows: &[FlowRecord]) -> bool {
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
+    let free = UdpSocket::bind("127.0.0.1:0").expect("set-up of the test");
+    let address = free.local_addr().expect("set-up of the test");
     drop(free);
     let spool = folder.0.join("nfcapd");
     let started = Command::new("nfcapd")
@@ -195,11 +199,11 @@ fn collect(folder: &Folder, flows: &[FlowRecord]) -> bool {
         return false;
     };
     let mut collector = Collector(child);
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("set-up of the test");
     let listens = |table: &str| table.contains(&format!("0100007F:{:04X}", address.port()));
     until(|| listens(&std::fs::read_to_string("/proc/net/udp").unwrap_or_default()));
     for datagram in datagrams(flows) {
-        socket.send_to(&datagram, address).unwrap();
+        socket.send_to(&datagram, address).expect("set-up of the test");
         // Its socket buffer is the only queue there is.
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -209,10 +213,10 @@ fn collect(folder: &Folder, flows: &[FlowRecord]) -> bool {
         Command::new("kill")
             .args(["-TERM", &pid])
             .status()
-            .unwrap()
+            .expect("set-up of the test")
             .success()
     );
-    until(|| collector.0.try_wait().unwrap().is_some());
+    until(|| collector.0.try_wait().expect("set-up of the test").is_some());
     true
 }
 
@@ -235,14 +239,14 @@ fn nfdump(folder: &Folder, arguments: &[&str]) -> Vec<String> {
         .args(arguments)
         .env("TZ", "UTC")
         .output()
-        .unwrap();
+        .expect("set-up of the test");
     assert!(done.status.success(), "{arguments:?}: {}", text(&done.stderr));
     text(&done.stdout).lines().map(str::to_owned).collect()
 }
 
 fn objects(text: &str) -> Vec<Value> {
     text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| serde_json::from_str(line).expect("set-up of the test"))
         .collect()
 }
 
@@ -337,7 +341,7 @@ fn statistics_are_nfdumps() {
         let column = ["flows", "packets", "bytes"]
             .iter()
             .position(|name| *name == by)
-            .unwrap();
+            .expect("set-up of the test");
         let wanted: Vec<u64> = if statistic.starts_with("record") {
             let lines = nfdump(
                 &folder,
@@ -357,7 +361,8 @@ fn statistics_are_nfdumps() {
             let lines = nfdump(&folder, &["-s", statistic, "-n", "5", "-o", "csv", filter]);
             let rows = lines.iter().map(|line| line.split(',').collect::<Vec<&str>>());
             let rows = rows.filter(|row| row.len() > 9 && row[0] != "ts");
-            rows.map(|row| row[[5, 7, 9][column]].parse().unwrap()).collect()
+            rows.map(|row| row[[5, 7, 9][column]].parse().expect("set-up of the test"))
+                .collect()
         };
         let found = printed(&[
             "--store",
@@ -382,14 +387,23 @@ fn a_capture_is_asked_directly() {
     let capture = incident().to_string_lossy().into_owned();
     let table = printed(&["-r", &capture, "-s", "app/bytes", "-n", "3", "-q"]);
     let mut lines = table.lines();
-    assert!(lines.next().unwrap().starts_with("Top app by bytes ("), "{table}");
-    assert!(lines.next().unwrap().starts_with("app"), "{table}");
+    assert!(
+        lines
+            .next()
+            .expect("set-up of the test")
+            .starts_with("Top app by bytes ("),
+        "{table}"
+    );
+    assert!(
+        lines.next().expect("set-up of the test").starts_with("app"),
+        "{table}"
+    );
     assert_eq!(lines.count(), 3, "{table}");
     let all = printed(&["-r", &capture, "-o", "csv", "-q"]);
     let direct = Command::new(env!("CARGO_BIN_EXE_weir"))
         .args(["-r", &capture, "--flows", "csv", "-q"])
         .output()
-        .unwrap();
+        .expect("set-up of the test");
     let (mut all, direct) = (all.lines().collect::<Vec<_>>(), text(&direct.stdout));
     let mut direct: Vec<&str> = direct.lines().collect();
     all.sort_unstable();
@@ -464,7 +478,7 @@ fn answers_go_to_files_for_other_tools() {
         arguments.extend(question.iter().map(|word| (*word).to_owned()));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         assert_eq!(printed(&arguments), "");
-        let bytes = std::fs::read(&file).unwrap();
+        let bytes = std::fs::read(&file).expect("set-up of the test");
         assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
     }
 }

@@ -270,13 +270,22 @@ pub(super) enum Look {
 pub(super) fn heading(look: Look) -> &'static str {
     match look {
         Look::Biline => {
-            "Date first seen          Duration Proto  Initiator                    Responder                  Flags out Flags in   Out Pkt    In Pkt  Out Byte   In Byte  App"
+            concat!(
+                "Date first seen          Duration Proto  Initiator                    Responder       ",
+                "           Flags out Flags in   Out Pkt    In Pkt  Out Byte   In Byte  App",
+            )
         }
         Look::Line => {
-            "Date first seen          Duration Proto      Src IP Addr:Port          Dst IP Addr:Port   Packets    Bytes Flows"
+            concat!(
+                "Date first seen          Duration Proto      Src IP Addr:Port          ",
+                "Dst IP Addr:Port   Packets    Bytes Flows",
+            )
         }
         Look::Long => {
-            "Date first seen          Duration Proto      Src IP Addr:Port          Dst IP Addr:Port     Flags Tos  Packets    Bytes Flows"
+            concat!(
+                "Date first seen          Duration Proto      Src IP Addr:Port          ",
+                "Dst IP Addr:Port     Flags Tos  Packets    Bytes Flows",
+            )
         }
     }
 }
