@@ -13,6 +13,10 @@ use weir_benches::mix::truth::Kind;
 use weir_benches::mix::{self, FLOWS_MAX, Settings};
 use weir_benches::{search, store};
 
+/// The program's own allocator, so that the store costs here what it costs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BUFFER_BYTES: usize = 1 << 20;
 
 #[derive(Parser)]

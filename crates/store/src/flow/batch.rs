@@ -10,7 +10,7 @@ use arrow_array::{
     Array, ArrayRef, ArrowNativeTypeOp, BooleanArray, DictionaryArray, PrimitiveArray, RecordBatch,
     StringArray,
 };
-use arrow_buffer::{BooleanBuffer, NullBuffer, NullBufferBuilder};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use weir_model::FlowRecord;
 
 use super::row::Row;
@@ -71,16 +71,23 @@ fn numbers(form: Form, flows: &[FlowRecord], read: fn(&FlowRecord) -> Option<u64
 }
 
 pub(super) fn primitive<T: ArrowPrimitiveType>(
-    values: impl ExactSizeIterator<Item = Option<u64>>,
+    values: impl ExactSizeIterator<Item = Option<u64>> + Clone,
     cast: impl Fn(u64) -> T::Native,
 ) -> PrimitiveArray<T> {
-    let mut valid = NullBufferBuilder::new(values.len());
-    let mut natives = Vec::with_capacity(values.len());
-    for value in values {
-        valid.append(value.is_some());
-        natives.push(value.map_or(T::Native::ZERO, &cast));
-    }
-    PrimitiveArray::new(natives.into(), valid.finish())
+    // Most columns have a value in every row or in none, so that which rows have one is rarely asked a second time.
+    let rows = values.len();
+    let mut found = 0;
+    let mut natives = Vec::with_capacity(rows);
+    natives.extend(values.clone().map(|value| {
+        found += usize::from(value.is_some());
+        value.map_or(T::Native::ZERO, &cast)
+    }));
+    let valid = match found {
+        _ if found == rows => None,
+        0 => Some(NullBuffer::new_null(rows)),
+        _ => Some(values.map(|value| value.is_some()).collect()),
+    };
+    PrimitiveArray::new(natives.into(), valid)
 }
 
 /// Codes with the fixed list as their dictionary, which all batches of the process share.

@@ -1,5 +1,5 @@
 //! The append log: segments of checksummed frames, each frame an Arrow IPC stream of its own, so that any frame can be
-//! read without the others. A segment is written once, never appended to after a restart, and removed when its rows
+//! read without the others. Columns without a value in a frame are left out of it: most records lack most columns. A segment is written once, never appended to after a restart, and removed when its rows
 //! are in parts.
 //!
 //! Frame: `WEIRLOG1`, number of its first row (u64), rows (u32), payload bytes (u32), CRC-32 of the payload, CRC-32 of
@@ -8,7 +8,7 @@
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, Schema};
 
 const MAGIC: &[u8; 8] = b"WEIRLOG1";
 const HEADER_BYTES: usize = 32;
@@ -19,7 +19,14 @@ const PAYLOAD_BYTES_MAX: usize = 256 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) first_row: u64,
-    pub(crate) batch: RecordBatch,
+    pub(crate) batches: Vec<RecordBatch>,
+}
+
+impl Frame {
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
 }
 
 /// What a segment holds that can be read.
@@ -32,17 +39,26 @@ pub(crate) struct Segment {
     pub(crate) corrupt: u64,
 }
 
-/// A frame as bytes.
-pub(crate) fn frame(first_row: u64, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+/// A frame as bytes; the batches have this schema.
+pub(crate) fn frame(first_row: u64, schema: &Schema, batches: &[RecordBatch]) -> Result<Vec<u8>, ArrowError> {
+    let empty = |at: &usize| {
+        let mut columns = batches.iter().map(|batch| batch.column(*at));
+        columns.all(|column| column.null_count() == column.len())
+    };
+    let kept: Vec<usize> = (0..schema.fields().len()).filter(|at| !empty(at)).collect();
     let mut bytes = vec![0; HEADER_BYTES];
-    let mut stream = StreamWriter::try_new(&mut bytes, batch.schema_ref())?;
-    stream.write(batch)?;
+    let mut stream = StreamWriter::try_new(&mut bytes, &schema.project(&kept)?)?;
+    let mut rows = 0;
+    for batch in batches {
+        stream.write(&batch.project(&kept)?)?;
+        rows += batch.num_rows();
+    }
     stream.finish()?;
     drop(stream);
     let (header, payload) = bytes.split_at_mut(HEADER_BYTES);
     header[..8].copy_from_slice(MAGIC);
     header[8..16].copy_from_slice(&first_row.to_le_bytes());
-    header[16..20].copy_from_slice(&(batch.num_rows() as u32).to_le_bytes());
+    header[16..20].copy_from_slice(&(rows as u32).to_le_bytes());
     header[20..24].copy_from_slice(&(payload.len() as u32).to_le_bytes());
     header[24..28].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
     let check = crc32fast::hash(&header[..28]);
@@ -85,10 +101,12 @@ fn read_frame(bytes: &[u8]) -> Option<(Frame, usize)> {
     if crc32fast::hash(payload) != word(24)? {
         return None;
     }
-    let mut stream = StreamReader::try_new(payload, None).ok()?;
-    let batch = stream.next()?.ok()?;
-    let first_row = u64::from_le_bytes(header[8..16].try_into().ok()?);
-    (batch.num_rows() == word(16)? as usize).then_some((Frame { first_row, batch }, HEADER_BYTES + length))
+    let stream = StreamReader::try_new(payload, None).ok()?;
+    let frame = Frame {
+        first_row: u64::from_le_bytes(header[8..16].try_into().ok()?),
+        batches: stream.collect::<Result<_, _>>().ok()?,
+    };
+    (frame.rows() == word(16)? as usize).then_some((frame, HEADER_BYTES + length))
 }
 
 #[cfg(test)]
@@ -102,7 +120,14 @@ mod tests {
         let mut ends = Vec::new();
         for first in [0_u32, 3, 6] {
             let flows: Vec<_> = (first..first + 3).map(plain).collect();
-            bytes.extend(frame(first.into(), &to_batch(&flows).unwrap()).unwrap());
+            bytes.extend(
+                frame(
+                    first.into(),
+                    &crate::flow::schema::flows(),
+                    &[to_batch(&flows).unwrap()],
+                )
+                .unwrap(),
+            );
             ends.push(bytes.len());
         }
         (bytes, ends)

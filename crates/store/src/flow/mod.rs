@@ -37,7 +37,7 @@ pub struct Table {
     pub schema: SchemaRef,
     /// Layout by column.
     codecs: Vec<(&'static str, schema::Codec)>,
-    /// Columns with a bloom filter in every row group.
+    /// Columns with a bloom filter in every row group. Sources need none: parts are sorted by them.
     bloom: &'static [&'static str],
 }
 
@@ -51,7 +51,7 @@ impl Table {
                 .iter()
                 .map(|column| (column.name, column.codec))
                 .collect(),
-            bloom: &["src_ip_lo", "dst_ip_lo"],
+            bloom: &["dst_ip_lo"],
         });
         &FLOWS
     }
@@ -62,7 +62,7 @@ impl Table {
             name: transactions::TRANSACTIONS,
             schema: transactions::schema(),
             codecs: transactions::codecs(),
-            bloom: &["src_ip_lo", "dst_ip_lo"],
+            bloom: &["dst_ip_lo"],
         });
         &TRANSACTIONS
     }

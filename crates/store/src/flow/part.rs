@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMillisecondType, UInt16Type, UInt64Type};
-use arrow_array::{Array, RecordBatch, UInt32Array, new_null_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::SchemaRef;
-use arrow_select::concat::concat_batches;
-use arrow_select::take::take_record_batch;
+use arrow_select::concat::concat;
+use arrow_select::take::{take, take_record_batch};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -29,9 +29,12 @@ use crate::disk::{Disk, Source};
 /// Milliseconds in an hour: the width of a partition.
 pub const HOUR_MS: i64 = 3_600_000;
 /// Rows of a page. A search for one address decodes about one page of each column it shows.
-const PAGE_ROWS: usize = 8192;
-/// Rows of a row group: what a reader holds at once.
-const GROUP_ROWS: usize = 1 << 19;
+const PAGE_ROWS: usize = 16_384;
+/// Rows of a row group: a full part is one, so that its addresses share one dictionary.
+const GROUP_ROWS: usize = 1 << 20;
+/// Bytes of a dictionary. Addresses of servers come again and again: half a million of them fit, where 1 MiB, which is
+/// usual, ends the dictionary of a large part early.
+const DICTIONARY_BYTES: usize = 4 << 20;
 /// Hours that one generation of rows is parted into. Stamps are hostile: rows of further hours lie together.
 const HOURS_MAX: usize = 64;
 /// The partition of rows from too many hours, in the folder `hour=mixed`.
@@ -260,6 +263,7 @@ fn properties(table: &Table) -> WriterProperties {
         .set_writer_version(WriterVersion::PARQUET_2_0)
         .set_created_by(concat!("weir ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(PAGE_ROWS)
@@ -289,14 +293,32 @@ pub(super) fn sorted(table: &Table, batches: &[RecordBatch]) -> Result<RecordBat
         .iter()
         .map(|batch| conform(batch, &table.schema))
         .collect::<Result<_, _>>()?;
-    let whole = concat_batches(&table.schema, &conformed)?;
+    let rows = conformed.iter().map(RecordBatch::num_rows).sum();
+    let columns = table.schema.fields().iter().enumerate().map(|(at, field)| {
+        let parts: Vec<&dyn Array> = conformed.iter().map(|batch| &**batch.column(at)).collect();
+        if parts.iter().all(|part| part.null_count() == part.len()) {
+            return Ok(new_null_array(field.data_type(), rows));
+        }
+        concat(&parts)
+    });
+    let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>()?;
     drop(conformed);
-    let order = order(&whole);
-    Ok(take_record_batch(&whole, &order)?)
+    let order = order(&RecordBatch::try_new(table.schema.clone(), columns.clone())?);
+    let taken = columns.into_iter().map(|column| {
+        if column.null_count() == column.len() {
+            Ok(column)
+        } else {
+            take(&column, &order, None)
+        }
+    });
+    Ok(RecordBatch::try_new(
+        table.schema.clone(),
+        taken.collect::<Result<_, _>>()?,
+    )?)
 }
 
 /// The batch with the columns of the schema: those it lacks are empty, or zero where every row has a value.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, StoreError> {
+pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, StoreError> {
     if batch.schema_ref() == schema {
         return Ok(batch.clone());
     }

@@ -126,9 +126,11 @@ impl Found {
             let frames = segment.frames.into_iter().filter(|frame| frame.first_row < again);
             let (mut batches, mut rows_to) = (Vec::new(), 0);
             for frame in frames {
-                part::check_version(frame.batch.schema_ref())?;
-                rows_to = frame.first_row.saturating_add(frame.batch.num_rows() as u64);
-                batches.push(frame.batch);
+                rows_to = frame.first_row.saturating_add(frame.rows() as u64);
+                for batch in frame.batches {
+                    part::check_version(batch.schema_ref())?;
+                    batches.push(part::conform(&batch, &table.schema)?);
+                }
             }
             let left = part::by_hour(&batches)?
                 .into_iter()

@@ -2,7 +2,9 @@
 
 mod fault_disk;
 mod faults;
+mod parts;
 pub(crate) mod records;
+mod retention;
 
 use proptest::prelude::*;
 use weir_query::{Columns, FLOW_COLUMNS, FlowColumns, Slice};

@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_select::concat::concat_batches;
 use weir_model::Time;
 
 use super::merge;
@@ -297,8 +296,8 @@ impl Writer {
         if waiting.is_empty() {
             return Ok(());
         }
-        let whole = concat_batches(&self.table.schema, waiting)?;
-        let frame = log::frame(self.next_row, &whole)?;
+        let rows: usize = waiting.iter().map(RecordBatch::num_rows).sum();
+        let frame = log::frame(self.next_row, &self.table.schema, waiting)?;
         if self.segment.is_none()
             && let Err(error) = self.start_segment()
         {
@@ -312,7 +311,7 @@ impl Writer {
             return Err(self.condemn(error.into(), now));
         }
         self.counters.log_bytes += frame.len() as u64;
-        self.next_row += whole.num_rows() as u64;
+        self.next_row += rows as u64;
         self.written = self.open.batches.len();
         Ok(())
     }

@@ -138,3 +138,53 @@ fn a_store_of_a_later_version_is_refused() {
     assert_eq!(done.status.code(), Some(1));
     assert!(told.contains("later version"), "{told}");
 }
+
+/// DuckDB and pyarrow, which know nothing of Weir, read the same totals. Installed by `tests/setup.sh`.
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn other_programs_read_the_parts() {
+    let target = Path::new(env!("CARGO_BIN_EXE_weir"))
+        .ancestors()
+        .nth(2)
+        .expect("the build's folder");
+    let python = target.join("python/bin/python");
+    if !python.exists() {
+        return eprintln!("skipped: no {}: run tests/setup.sh", python.display());
+    }
+    let folder = Folder::new("readers");
+    let store = folder.0.to_string_lossy().into_owned();
+    let done = weir(&[
+        "-r",
+        &incident().to_string_lossy(),
+        "--store",
+        &store,
+        "-q",
+        "--no-detect",
+    ]);
+    assert!(done.status.success());
+    let (kept, _) = run(&[incident()], 1);
+    let flows = &kept.flows;
+    let addressed = flows
+        .iter()
+        .filter(|flow| flow.key.is_ip() || flow.key.ethertype == weir_model::ethertype::ARP);
+    let sources: std::collections::HashSet<_> = addressed.map(|flow| flow.key.initiator_ip).collect();
+    let sum = |value: fn(&FlowRecord) -> u64| flows.iter().map(value).sum::<u64>();
+    let wanted = serde_json::json!([
+        flows.len(),
+        sum(|flow| flow.forward.packets),
+        sum(|flow| flow.forward.bytes),
+        sum(|flow| flow.reverse_or_zero().bytes),
+        sources.len(),
+        flows.iter().map(|flow| flow.start.0.div_euclid(1_000_000)).min(),
+    ]);
+    let script = crate::run::root().join("tests/read_parts.py");
+    let read = Command::new(python)
+        .arg(script)
+        .arg(&folder.0)
+        .output()
+        .expect("python starts");
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let read: serde_json::Value = serde_json::from_slice(&read.stdout).expect("JSON of the totals");
+    assert_eq!(read["duckdb"], wanted);
+    assert_eq!(read["pyarrow"], wanted);
+}

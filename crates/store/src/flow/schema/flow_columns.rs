@@ -210,7 +210,7 @@ pub static COLUMNS: &[Column] = &[
     maybe(
         "dst_ip_lo",
         U64,
-        Split,
+        Dictionary,
         |f| has_addresses(f).then(|| row::low(f.key.responder_ip)),
         |r, v| r.dst.1 = v,
     ),

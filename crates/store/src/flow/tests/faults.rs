@@ -193,7 +193,7 @@ fn schedule(seed: u64) -> u64 {
 #[test]
 fn no_acknowledged_row_is_lost_and_none_comes_twice() {
     let schedules = std::env::var("WEIR_FAULT_SCHEDULES").ok();
-    let schedules = schedules.and_then(|count| count.parse().ok()).unwrap_or(200);
+    let schedules = schedules.and_then(|count| count.parse().ok()).unwrap_or(120);
     let mut failures = 0;
     for seed in 0..schedules {
         let run = std::panic::catch_unwind(|| schedule(seed));

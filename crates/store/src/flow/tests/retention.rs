@@ -1,0 +1,141 @@
+//! What is kept: age, size, pins, a clock that jumps.
+
+use std::sync::Arc;
+
+use weir_model::Time;
+
+use super::fault_disk::FaultDisk;
+use super::faults::{NUMBERS, limits, rows};
+use crate::flow::{Limits, PINS_MAX, Part, Pins, Retention, StoreError, Writer};
+
+const HOUR_S: i64 = 3600;
+
+/// A store with a part in each of the hours 0, 2, 4, 6 and 8.
+fn five_hours(retention: Retention) -> (FaultDisk, Writer) {
+    let disk = FaultDisk::default();
+    let limits = Limits {
+        retention,
+        ..limits()
+    };
+    let mut writer = Writer::open(Arc::new(disk.clone()), &NUMBERS, "default", limits).unwrap();
+    for hour in [0, 2, 4, 6, 8] {
+        let first = (hour * 50_u64).next_multiple_of(3);
+        let numbers: Vec<u64> = (0..10).map(|number| first + number * 3).collect();
+        writer.append(rows(&numbers), Time(0)).unwrap();
+    }
+    writer.finish(Time(0)).unwrap();
+    (disk, writer)
+}
+
+fn hours(writer: &Writer) -> Vec<i64> {
+    writer.parts.iter().map(|part| part.hour).collect()
+}
+
+fn at(hour: i64) -> Time {
+    Time::from_secs(hour * HOUR_S)
+}
+
+#[test]
+fn old_parts_go_and_pinned_ones_stay() {
+    let (disk, mut writer) = five_hours(Retention {
+        age_s: Some(3 * HOUR_S),
+        bytes: None,
+    });
+    let mut pins = Pins::default();
+    assert!(pins.pin("event-1", at(2), at(2) + 5));
+    writer.set_pins(pins);
+    assert_eq!(hours(&writer), [0, 2, 4, 6, 8]);
+    for hour in 1..=9 {
+        writer.maintain(at(hour), 0).unwrap();
+    }
+    assert_eq!(
+        hours(&writer),
+        [2, 6, 8],
+        "hours 0 and 4 ended more than three hours before hour 9"
+    );
+    assert_eq!(writer.counters().parts_expired, 2);
+    assert_eq!(
+        disk.paths()
+            .iter()
+            .filter(|path| path.ends_with(".parquet"))
+            .count(),
+        3
+    );
+}
+
+#[test]
+fn a_clock_that_jumps_deletes_nothing_until_confirmed() {
+    let (_, mut writer) = five_hours(Retention {
+        age_s: Some(HOUR_S),
+        bytes: None,
+    });
+    writer.maintain(at(24 * 3650), 0).unwrap();
+    assert!(writer.clock_jumped());
+    assert_eq!(hours(&writer).len(), 5);
+    writer.confirm_clock();
+    writer.maintain(at(24 * 3650), 0).unwrap();
+    assert_eq!(hours(&writer), [0; 0]);
+}
+
+#[test]
+fn the_oldest_parts_make_room() {
+    let (_, mut writer) = five_hours(Retention::default());
+    let part_bytes = writer.fullness().bytes / 5;
+    writer.limits.retention.bytes = Some(part_bytes * 4 + part_bytes / 2);
+    writer.maintain(Time(0), 0).unwrap();
+    assert_eq!(hours(&writer), [2, 4, 6, 8]);
+    let left = writer.fullness().days_left.unwrap();
+    assert!(
+        (0.01..0.1).contains(&left),
+        "seven hours have four parts, half of one is free: {left} days"
+    );
+}
+
+#[test]
+fn pins_are_kept_checked_and_bounded() {
+    let disk = FaultDisk::default();
+    let mut pins = Pins::read(&disk).unwrap();
+    assert!(!pins.pin("two\nlines", Time(0), Time(1)));
+    for number in 0..PINS_MAX {
+        assert!(pins.pin(&format!("event {number}"), Time(number as i64), Time(i64::MAX)));
+    }
+    assert!(!pins.pin("one more", Time(0), Time(1)));
+    assert!(pins.pin("event 7", Time(0), Time(1)), "a known one may change");
+    pins.unpin("event 8");
+    pins.write(&disk).unwrap();
+    assert_eq!(Pins::read(&disk).unwrap(), pins);
+    disk.damage("pins", |bytes| bytes[3] ^= 1);
+    assert!(matches!(Pins::read(&disk), Err(StoreError::Damaged(_))));
+}
+
+/// A reader that holds a snapshot can still open the parts that were merged meanwhile.
+#[test]
+fn merged_parts_stay_while_they_are_read() {
+    let disk = FaultDisk::default();
+    let limits = Limits {
+        generation_rows: 3,
+        ..limits()
+    };
+    let mut writer = Writer::open(Arc::new(disk.clone()), &NUMBERS, "default", limits).unwrap();
+    let fill = |writer: &mut Writer, first: u64, now: Time| {
+        writer.append(rows(&[first, first + 3, first + 6]), now).unwrap();
+        writer.sync(now).unwrap();
+        writer.maintain(now, 0).unwrap();
+    };
+    for round in 0..3 {
+        fill(&mut writer, round * 9, at(round as i64));
+    }
+    // Closes the first hour, so that its parts are merged.
+    fill(&mut writer, 150, at(5));
+    let held = writer.shared().latest();
+    let old: Vec<Arc<Part>> = held.parts.iter().filter(|part| part.hour == 0).cloned().collect();
+    assert_eq!(old.len(), 3);
+    writer.maintain(at(5), u64::MAX).unwrap();
+    assert_eq!(writer.counters().parts_merged, 3);
+    assert!(old.iter().all(|part| part.open(&disk).is_ok()));
+    drop((held, old.clone()));
+    let paths: Vec<String> = old.iter().map(|part| part.path.clone()).collect();
+    drop(old);
+    writer.maintain(at(5), 0).unwrap();
+    assert!(paths.iter().all(|path| !disk.paths().contains(path)));
+}
