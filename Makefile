@@ -15,9 +15,10 @@ web: ## Build the web interface into web/dist, which the program takes in; witho
 	  cd web && npm ci --no-audit --no-fund --silent && npm run --silent build; \
 	else echo "web interface skipped: it needs Node 20.19 or newer with npm"; fi
 
-demo: prerequisites web ## Build and replay the shipped incident.
+demo: prerequisites web ## Build and replay the shipped incident: in the browser on a terminal, else as text.
 	cargo build --locked --profile demo --package weir
-	$(TARGET)/demo/weir -r $(INCIDENT)
+	@if [ -t 1 ] && [ -z "$$CI" ]; then exec $(TARGET)/demo/weir demo $(INCIDENT); \
+	  else $(TARGET)/demo/weir -r $(INCIDENT); fi
 
 test: prerequisites ## Install what the tests need and run what CI runs.
 	./tests/setup.sh

@@ -135,7 +135,11 @@ fn config() -> String {
          | `[[indicators]]` | none | a list of indicators: `path`, `name`, `format`, `class`, `category`, `score` (10), \
          `expire_days`, `inside`, `allow` |\n\
          | `[[briefings]]` | none | `path` of a briefing: `name`, `title`, `text`, `category`, `score`, `indicators` or `file` |\n\
-         | `detect.shards` | 1 | detection workers, 1 to 16; events do not depend on it |\n",
+         | `detect.shards` | 1 | detection workers, 1 to 16; events do not depend on it |\n\
+         | `serve.listen` | `\"127.0.0.1:8844\"` | where `weir serve` shows its interface, on this machine only |\n\
+         | `serve.store` | the state folder | folder of flows, events, accounts and learned state |\n\
+         | `serve.watch` | none | folder whose capture files are read as they come |\n\
+         | `serve.collect` | `[\"netflow\", \"ipfix\", \"sflow\"]` | where flow exports are taken; `[]`: nowhere |\n",
     );
     let defaults = weir_meter::MeterConfig::default();
     for key in weir::config::METER_KEYS {

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::problem::{Params, Problem, Result};
+use crate::state::clock;
 
 /// Bytes of a name that a stranger gave.
 const STRANGER_BYTES: usize = 64;
@@ -59,18 +60,36 @@ pub(crate) async fn trail(
     State(app): State<Arc<App>>,
     Params(params): Params<AuditParams>,
 ) -> Result<Json<Trail>> {
-    let _ = (
-        app,
-        params.subject,
-        params.limit.unwrap_or(ENTRIES).clamp(1, ENTRIES_MAX),
-    );
-    Err(Problem::unavailable("this server keeps no audit trail"))
+    let none = || Problem::unavailable("this server keeps no audit trail");
+    let store = app.set.events.as_ref().ok_or_else(none)?;
+    let limit = params.limit.unwrap_or(ENTRIES).clamp(1, ENTRIES_MAX);
+    let entries = store.audit(params.subject.as_deref(), limit).await?.into_iter();
+    let chain = store.verify_audit(None).await?;
+    let entries = entries.map(|entry| Entry {
+        seq: entry.seq,
+        at: entry.at,
+        actor: entry.actor,
+        action: entry.action,
+        subject: entry.subject,
+        detail: entry.detail,
+        hash: entry.hash,
+    });
+    Ok(Json(Trail {
+        entries: entries.collect(),
+        chained: chain.entries,
+        broken: chain.broken,
+    }))
 }
 
-/// Adds an entry.
+/// Adds an entry; without a trail it is told to the log.
 pub(crate) async fn note(app: &App, actor: &str, action: &str, subject: &str, detail: &str) -> Result<()> {
-    (app.set.log)(&format!("{actor}: {action} {subject} {detail}"));
-    Ok(())
+    match &app.set.events {
+        Some(store) => Ok(store.note(clock(), actor, action, subject, detail).await?),
+        None => {
+            (app.set.log)(&format!("{actor}: {action} {subject} {detail}"));
+            Ok(())
+        }
+    }
 }
 
 /// What a stranger says the name is, short enough to keep.

@@ -5,11 +5,26 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
+use weir_model::{FlowRecord, NANOS_PER_S, Time};
+use weir_query::Kind;
+use weir_store::flow::search::{Cut, Found, Key, RowOrder, Shape, Table};
+
 use crate::App;
+use crate::events::limit;
 use crate::problem::{Params, Problem, Result};
-use crate::window::Span;
+use crate::window::{Span, Window};
+use crate::{filter, search};
+
+/// Rows of a list, and groups, when nothing is asked.
+const LIST: u32 = 100;
+const TOP: u32 = 10;
+/// Words to group by.
+const KEYS_MAX: usize = 3;
+/// Records of one moment that a list can page through.
+const SAME_MOMENT_MAX: usize = 100_000;
 
 /// Which flows, as a list.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -38,7 +53,7 @@ pub(crate) struct FlowPage {
     pub(crate) filter: String,
     /// Columns by name, as `GET /flows/columns` lists them; absent values are left out.
     #[schema(value_type = Vec<Object>)]
-    pub(crate) flows: Vec<Box<serde_json::value::RawValue>>,
+    pub(crate) flows: Vec<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_cursor: Option<String>,
     pub(crate) cost: Cost,
@@ -97,7 +112,7 @@ pub(crate) struct FlowTable {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct FlowColumn {
     pub(crate) name: String,
-    /// `number`, `bytes`, `duration` (nanoseconds), `time` (RFC 3339), `address`, `mac`, `text`, `flag`, `ratio`.
+    /// `number`, `bytes`, `duration` (nanoseconds), `time` (RFC 3339), `address`, `mac`, `tcp_flags`, `text`, `flag`, `ratio`.
     pub(crate) kind: &'static str,
 }
 
@@ -122,36 +137,156 @@ pub(crate) struct ElementShown {
 }
 
 /// Flow records, latest first.
-#[utoipa::path(get, path = "/flows", tag = "flows", params(FlowParams), security(("session" = ["viewer"]), ("token" = ["viewer"])),
+#[utoipa::path(get, path = "/flows", tag = "flows", params(FlowParams),
+    security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, body = FlowPage), (status = 400, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Params(params): Params<FlowParams>,
 ) -> Result<Json<FlowPage>> {
-    let _ = (app, params);
-    Err(Problem::unavailable("this server keeps no such records yet"))
+    let mut window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
+    let span = window.span();
+    let filter = filter::read(&app, "filter", params.filter.as_deref())?;
+    let limit = limit(params.limit, LIST)? as usize;
+    let word = params.sort.as_deref().unwrap_or("start");
+    let unknown = || Problem::at("sort", format!("there is no field {word:?}"));
+    let value = app.set.catalog.field(word).cloned().ok_or_else(unknown)?;
+    let by_time = params.sort.is_none();
+    let mut seen = 0;
+    if let Some(cursor) = &params.cursor {
+        let wrong = || Problem::at("cursor", "is no place to continue from; start again without it");
+        let (last, rows) = cursor.split_once('.').filter(|_| by_time).ok_or_else(wrong)?;
+        let last: i64 = last.parse().map_err(|_| wrong())?;
+        seen = rows
+            .parse()
+            .ok()
+            .filter(|rows| *rows <= SAME_MOMENT_MAX)
+            .ok_or_else(wrong)?;
+        // Rows of the last moment are read again, and those seen are left out.
+        window.until = window.until.min(Time(last) + 1);
+    }
+    let shown = filter.to_string();
+    let shape = Shape::List {
+        order: RowOrder::By {
+            value,
+            descending: true,
+        },
+        limit: Some(seen + limit + 1),
+    };
+    let answered = search::run(&app, window, filter, shape).await?;
+    let Found::Records(records) = answered.found else {
+        return Err(Problem::internal("records were asked for"));
+    };
+    let more = records.len() > seen + limit;
+    let page: Vec<&FlowRecord> = records.iter().skip(seen).take(limit).collect();
+    let next_cursor = page.last().filter(|_| more && by_time).map(|last| {
+        let same = records
+            .iter()
+            .take(seen + limit)
+            .filter(|record| record.start == last.start);
+        format!("{}.{}", last.start.0, same.count())
+    });
+    let line = |record: &&FlowRecord| RawValue::from_string((app.set.flow_line)(record));
+    let flows = page.iter().map(line).collect::<std::result::Result<_, _>>();
+    Ok(Json(FlowPage {
+        span,
+        filter: shown,
+        flows: flows.map_err(Problem::internal)?,
+        next_cursor,
+        cost: answered.cost,
+    }))
 }
 
 /// Flow records in groups, greatest first.
-#[utoipa::path(get, path = "/flows/groups", tag = "flows", params(GroupParams), security(("session" = ["viewer"]), ("token" = ["viewer"])),
+#[utoipa::path(get, path = "/flows/groups", tag = "flows", params(GroupParams),
+    security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, body = FlowTable), (status = 400, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn groups(
     State(app): State<Arc<App>>,
     Params(params): Params<GroupParams>,
 ) -> Result<Json<FlowTable>> {
-    let _ = (app, params);
-    Err(Problem::unavailable("this server keeps no such records yet"))
+    let window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
+    let filter = filter::read(&app, "filter", params.filter.as_deref())?;
+    let limit = limit(params.limit, TOP)? as usize;
+    let measures = search::measures(&app)?;
+    let order = params.order.as_deref().unwrap_or("bytes");
+    let order = measures.iter().position(|measure| measure.name == order);
+    let order = order.ok_or_else(|| Problem::at("order", "must be bytes, packets or flows"))?;
+    let words: Vec<&str> = params.by.split(',').map(str::trim).collect();
+    if words.len() > KEYS_MAX {
+        return Err(Problem::at("by", format!("must be 1 to {KEYS_MAX} fields")));
+    }
+    let keys = words
+        .into_iter()
+        .map(|word| cut_key(&app, word))
+        .collect::<Result<Vec<_>>>()?;
+    let shown = filter.to_string();
+    let shape = search::groups(keys, measures, order, limit);
+    let (found, cost) = search::table(&app, window, filter, shape).await?;
+    Ok(Json(table(window, shown, None, &found, cost)))
+}
+
+/// `src_ip` or `src_ip/24`.
+fn cut_key(app: &App, word: &str) -> Result<Key> {
+    let Some((name, bits)) = word.split_once('/') else {
+        return search::key(app, "by", word);
+    };
+    let mut key = search::key(app, "by", name)?;
+    let bits: u8 = bits.parse().ok().filter(|bits| *bits <= 128).ok_or_else(|| {
+        Problem::at(
+            "by",
+            format!("{word:?}: a prefix has 0 to 32 bits (IPv4) or 0 to 128 (IPv6)"),
+        )
+    })?;
+    if key.kind() != Kind::Address {
+        return Err(Problem::at(
+            "by",
+            format!("{name} is no address; only addresses are cut"),
+        ));
+    }
+    key.cut = Cut::Prefix {
+        v4: bits.min(32),
+        v6: bits,
+    };
+    key.name = word.to_owned();
+    Ok(key)
 }
 
 /// Flow records over time.
-#[utoipa::path(get, path = "/flows/series", tag = "flows", params(SeriesParams), security(("session" = ["viewer"]), ("token" = ["viewer"])),
+#[utoipa::path(get, path = "/flows/series", tag = "flows", params(SeriesParams),
+    security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, body = FlowTable), (status = 400, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn series(
     State(app): State<Arc<App>>,
     Params(params): Params<SeriesParams>,
 ) -> Result<Json<FlowTable>> {
-    let _ = (app, params);
-    Err(Problem::unavailable("this server keeps no such records yet"))
+    let window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
+    let filter = filter::read(&app, "filter", params.filter.as_deref())?;
+    let bucket_ns = window.step_ns(params.step);
+    let shown = filter.to_string();
+    let shape = Shape::Series {
+        bucket_ns,
+        measures: search::measures(&app)?,
+    };
+    let (found, cost) = search::table(&app, window, filter, shape).await?;
+    let step_s = bucket_ns as f64 / NANOS_PER_S as f64;
+    Ok(Json(table(window, shown, Some(step_s), &found, cost)))
+}
+
+fn table(window: Window, filter: String, step_s: Option<f64>, found: &Table, cost: Cost) -> FlowTable {
+    let rows = found
+        .rows
+        .iter()
+        .map(|row| row.iter().map(search::cell).collect());
+    FlowTable {
+        span: window.span(),
+        filter,
+        step_s,
+        columns: search::columns(found),
+        rows: rows.collect(),
+        groups: found.groups,
+        cost,
+    }
 }
 
 /// The columns of flow records.

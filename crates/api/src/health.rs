@@ -6,8 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
+use weir_store::event::Filter;
 
 use crate::App;
+use crate::problem::Result;
 use crate::status::{SourceState, SourceStatus, Status};
 
 /// How much the data can be trusted.
@@ -41,15 +43,22 @@ pub(crate) struct Health {
     status: Status,
 }
 
-/// Sources, queues, books that must come out even, stores.
+/// Sources, books that must come out even, stores.
 #[utoipa::path(get, path = "/health", tag = "health", security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, body = Health)))]
-pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
-    let status = app.status();
-    Json(Health {
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Result<Json<Health>> {
+    let mut status = Status::clone(&*app.status());
+    // Only the database knows how many events it has; the program counts their states.
+    if let (Some(store), Some(events)) = (
+        &app.set.events,
+        status.stores.iter_mut().find(|store| store.name == "events"),
+    ) {
+        events.rows = store.count(&Filter::default()).await?.unsigned_abs();
+    }
+    Ok(Json(Health {
         data: judge(&status),
-        status: Status::clone(&status),
-    })
+        status,
+    }))
 }
 
 /// Where traffic comes from.
@@ -83,12 +92,6 @@ pub(crate) fn judge(status: &Status) -> DataHealth {
         reasons.push((
             Level::Bad,
             format!("the book \"{}\" does not come out even", book.name),
-        ));
-    }
-    for queue in status.queues.iter().filter(|queue| queue.dropped > 0) {
-        reasons.push((
-            Level::Warning,
-            format!("the queue {} was full {} times", queue.name, queue.dropped),
         ));
     }
     for store in &status.stores {

@@ -1,16 +1,32 @@
 //! Hosts: who was seen in the flows, with what, and what events say about them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use weir_query::{Expr, Scalar};
+use weir_store::event::{Facet, Filter, Sort, SourceFilter};
+use weir_store::flow::search::{Figure, Measure, Table};
 
 use crate::App;
 use crate::events::EventRow;
+use crate::flows::Cost;
 use crate::problem::{Params, Part, Problem, Result};
-use crate::window::Span;
+use crate::window::{Span, Window};
+use crate::{events, filter, search};
+
+/// Hosts of a list when nothing is asked, and events shown of one.
+const LIST: u32 = 100;
+/// Services and peers shown of one host.
+const TOP: usize = 50;
+/// Addresses looked through for one prefix, and peers of one host.
+const GROUPS_MAX: usize = 10_000;
+/// Sources that events are counted for.
+const FACET_MAX: u32 = 1000;
 
 /// Which hosts.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -113,24 +129,220 @@ pub(crate) struct HostPeer {
 }
 
 /// Hosts seen in the flows.
-#[utoipa::path(get, path = "/hosts", tag = "hosts", params(HostParams), security(("session" = ["viewer"]), ("token" = ["viewer"])),
+#[utoipa::path(get, path = "/hosts", tag = "hosts", params(HostParams),
+    security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, body = HostPage), (status = 400, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Params(params): Params<HostParams>,
 ) -> Result<Json<HostPage>> {
-    let _ = (app, params);
-    Err(Problem::unavailable("this server keeps no such records yet"))
+    let window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
+    let limit = events::limit(params.limit, LIST)?;
+    let order = match params.order.as_deref().unwrap_or("bytes") {
+        "flows" => FLOWS,
+        "bytes" => BYTES,
+        "peers" => PEERS,
+        _ => return Err(Problem::at("order", "must be bytes, flows or peers")),
+    };
+    let within = params.within.as_deref().filter(|text| !text.is_empty());
+    let prefix = within.map(|text| prefix("within", text)).transpose()?;
+    let (mut hosts, mut total) = (Vec::new(), 0);
+    // A prefix finds the flows of its hosts, whose peers are groups as well: they are left out after.
+    let asked = if prefix.is_some() {
+        GROUPS_MAX
+    } else {
+        limit as usize
+    };
+    let filter = match &prefix {
+        Some(prefix) => filter::read(&app, "within", Some(&format!("ip {prefix}")))?,
+        None => Expr::Any,
+    };
+    let (found, _) = by_host(&app, window, filter, order, asked).await?;
+    for line in &found.rows {
+        let Some(host) = host(line) else { continue };
+        let ip = host.ip.parse::<IpAddr>();
+        if prefix.is_none_or(|prefix| ip.is_ok_and(|ip| prefix.contains(&ip))) {
+            total += 1;
+            if hosts.len() < limit as usize {
+                hosts.push(host);
+            }
+        }
+    }
+    if prefix.is_none() {
+        total = found.groups;
+    }
+    add_events(&app, window, &mut hosts).await?;
+    Ok(Json(HostPage {
+        span: window.span(),
+        hosts,
+        total,
+    }))
 }
 
 /// One host: services, peers, events.
-#[utoipa::path(get, path = "/hosts/{ip}", tag = "hosts", params(("ip" = String, Path), HostSpan), security(("session" = ["viewer"]), ("token" = ["viewer"])),
+#[utoipa::path(get, path = "/hosts/{ip}", tag = "hosts", params(("ip" = String, Path), HostSpan),
+    security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, body = HostDetail), (status = 400, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
     Part(ip): Part<String>,
     Params(params): Params<HostSpan>,
 ) -> Result<Json<HostDetail>> {
-    let _ = (app, ip, params);
-    Err(Problem::unavailable("this server keeps no such records yet"))
+    let window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
+    let ip: IpAddr = ip
+        .parse()
+        .map_err(|_| Problem::at("ip", format!("{ip:?} is no address")))?;
+    let filter = |text: String| filter::read(&app, "ip", Some(&text));
+    let (all, from, to) = (
+        filter(format!("ip {ip}"))?,
+        filter(format!("src ip {ip}"))?,
+        filter(format!("dst ip {ip}"))?,
+    );
+    // The host is on one side of each of these flows, and somebody else of the many on the other.
+    let (found, _) = by_host(&app, window, all, FLOWS, GROUPS_MAX).await?;
+    let seen = found.rows.iter().filter_map(|line| host(line));
+    let (own, others): (Vec<Host>, Vec<Host>) = seen.partition(|host| host.ip.parse() == Ok(ip));
+    let mut own = own;
+    add_events(&app, window, &mut own).await?;
+    let top = async |filter: &Expr, words: &[&str]| top(&app, window, filter, words).await;
+    let macs = macs(&app, window, &from, &to).await?;
+    let services = |table: Table| {
+        let lines = table.rows.into_iter();
+        let services = lines.map(|line| HostService {
+            proto: search::number(&line, 0),
+            port: search::number(&line, 1),
+            flows: search::number(&line, 2),
+            bytes: search::number(&line, 4),
+        });
+        services.collect()
+    };
+    let about = SourceFilter::parse(&ip.to_string());
+    let worst = async |filter: Filter| -> Result<Vec<EventRow>> {
+        let page = events::store(&app)?.list(&filter, Sort::Risk, LIST, None).await?;
+        Ok(page.rows.into_iter().map(EventRow::from).collect())
+    };
+    Ok(Json(HostDetail {
+        span: window.span(),
+        host: own.pop(),
+        macs,
+        offered: services(top(&to, &["proto", "dst_port"]).await?),
+        used: services(top(&from, &["proto", "dst_port"]).await?),
+        peers: others
+            .into_iter()
+            .take(TOP)
+            .map(|host| HostPeer {
+                ip: host.ip,
+                flows: host.flows,
+                bytes: host.bytes,
+            })
+            .collect(),
+        events_as_source: worst(Filter {
+            source: about,
+            ..events::within(window)
+        })
+        .await?,
+        events_as_target: worst(Filter {
+            target: about,
+            ..events::within(window)
+        })
+        .await?,
+    }))
+}
+
+/// Places of the figures in a line of [`by_host`], counted from the first measure.
+const FLOWS: usize = 0;
+const BYTES: usize = 2;
+const PEERS: usize = 5;
+
+/// One line per address: flows, packets, bytes, first, last, peers.
+async fn by_host(
+    app: &Arc<App>,
+    window: Window,
+    filter: Expr,
+    order: usize,
+    limit: usize,
+) -> Result<(Table, Cost)> {
+    let field = |word: &str| {
+        let field = app.set.catalog.field(word).cloned();
+        field.ok_or_else(|| Problem::internal(format!("no field {word}")))
+    };
+    let mut measures = search::measures(app)?;
+    measures.push(Measure::new("first", Figure::Least(field("start")?)));
+    measures.push(Measure::new("last", Figure::Greatest(field("end")?)));
+    measures.push(Measure::new(
+        "peers",
+        Figure::Distinct(search::key(app, "ip", "ip")?),
+    ));
+    let keys = vec![search::key(app, "ip", "ip")?];
+    search::table(app, window, filter, search::groups(keys, measures, order, limit)).await
+}
+
+fn host(line: &[Option<Scalar<'static>>]) -> Option<Host> {
+    Some(Host {
+        ip: search::text(line, 0)?,
+        flows: search::number(line, 1),
+        packets: search::number(line, 2),
+        bytes: search::number(line, 3),
+        first_seen: search::text(line, 4),
+        last_seen: search::text(line, 5),
+        // Both sides of its flows are counted, and it is one of them.
+        peers: search::number(line, 6).saturating_sub(1),
+        events: 0,
+        risk: 0,
+    })
+}
+
+/// Hardware addresses beside the host, from the flows it began and those it answered; most flows first.
+async fn macs(app: &Arc<App>, window: Window, from: &Expr, to: &Expr) -> Result<Vec<HostMac>> {
+    let mut macs = Vec::new();
+    for (filter, word) in [(from, "src_mac"), (to, "dst_mac")] {
+        for line in top(app, window, filter, &[word]).await?.rows {
+            let Some(mac) = search::text(&line, 0) else {
+                continue;
+            };
+            let flows = search::number(&line, 1);
+            match macs.iter_mut().find(|known: &&mut HostMac| known.mac == mac) {
+                Some(known) => known.flows += flows,
+                None => macs.push(HostMac { mac, flows }),
+            }
+        }
+    }
+    macs.sort_by_key(|mac| std::cmp::Reverse(mac.flows));
+    Ok(macs)
+}
+
+/// The most used values of some words.
+async fn top(app: &Arc<App>, window: Window, filter: &Expr, words: &[&str]) -> Result<Table> {
+    let keys = words
+        .iter()
+        .map(|word| search::key(app, "by", word))
+        .collect::<Result<Vec<_>>>()?;
+    let shape = search::groups(keys, search::measures(app)?, FLOWS, TOP);
+    Ok(search::table(app, window, filter.clone(), shape).await?.0)
+}
+
+/// What events say about the hosts.
+async fn add_events(app: &App, window: Window, hosts: &mut [Host]) -> Result<()> {
+    let Some(store) = &app.set.events else {
+        return Ok(());
+    };
+    let filter = events::within(window);
+    let counts = events::counts(store, &filter, Facet::Source, FACET_MAX).await?;
+    let worst = store.list(&filter, Sort::Risk, FACET_MAX, None).await?.rows;
+    for host in hosts {
+        let own = counts.iter().find(|count| count.value == host.ip);
+        host.events = own.map_or(0, |count| count.count);
+        // Highest risk first: the first one is the host's highest.
+        let first = worst
+            .iter()
+            .find(|event| event.source_ip.as_deref() == Some(&host.ip));
+        host.risk = first.map_or(0, |event| event.risk);
+    }
+    Ok(())
+}
+
+fn prefix(place: &str, text: &str) -> Result<IpNet> {
+    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let parsed = text.parse::<IpNet>().ok().map(|net| net.trunc()).or_else(single);
+    parsed.ok_or_else(|| Problem::at(place, "must be an address or a prefix such as 10.0.0.0/8"))
 }

@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Semaphore;
-use weir_model::{MethodMeta, ParamMeta, Time};
+use weir_model::{FlowRecord, MethodMeta, ParamMeta, Time};
 use weir_query::Catalog;
+use weir_store::Disk;
+use weir_store::event::EventStore;
+use weir_store::flow::Shared;
 
 use crate::accounts::Accounts;
 use crate::status::Status;
@@ -25,9 +28,21 @@ pub struct MethodPage {
     pub page: String,
 }
 
+/// The flow table as a search finds it.
+pub struct Flows {
+    pub disk: Arc<dyn Disk>,
+    pub shared: Shared,
+}
+
 /// What the interface is made with.
 pub struct Setting {
     pub accounts: Accounts,
+    /// The event database; `None`: no events are kept.
+    pub events: Option<EventStore>,
+    /// The flow table; `None`: no flows are kept.
+    pub flows: Option<Flows>,
+    /// A flow record as one JSON object, as every output has it.
+    pub flow_line: fn(&FlowRecord) -> String,
     /// Words of the filter language over flow records.
     pub catalog: Catalog,
     pub methods: Vec<MethodPage>,
@@ -44,7 +59,7 @@ pub struct Setting {
 /// Everything the handlers share.
 pub struct App {
     pub(crate) set: Setting,
-    pub(crate) searches: Semaphore,
+    pub(crate) searches: Arc<Semaphore>,
     pub(crate) passwords: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
     /// What visitors of a demonstration bring with changes.
@@ -58,7 +73,7 @@ impl App {
     pub fn new(setting: Setting) -> Self {
         Self {
             set: setting,
-            searches: Semaphore::new(SEARCHES_MAX),
+            searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             passwords: Semaphore::new(PASSWORDS_MAX),
             streams: crate::stream::places(),
             guest_csrf: crate::secret::new(),

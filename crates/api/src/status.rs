@@ -14,7 +14,6 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// Books: what came in is what went out.
     pub books: Vec<Book>,
-    pub queues: Vec<Queue>,
     pub stores: Vec<StoreStatus>,
     /// Submethods that cannot see what they need, by what is missing.
     pub blind: Vec<Blind>,
@@ -120,17 +119,6 @@ impl Counted {
             count,
         }
     }
-}
-
-/// A bounded queue.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Queue {
-    pub name: String,
-    /// Items that wait.
-    pub waiting: u64,
-    pub capacity: u64,
-    /// Items that found no room.
-    pub dropped: u64,
 }
 
 /// A store on disk.

@@ -3,6 +3,7 @@
 mod indicators;
 mod instances;
 mod lists;
+mod serve;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use weir_enrich::indicator::Snapshot;
 use weir_meter::MeterConfig;
 use weir_model::{Need, Networks};
 use weir_triage::{Preset, TriageConfig};
+
+pub use serve::ServeConfig;
 
 /// Detection workers unless configured; more help only where cores are free.
 const SHARDS_DEFAULT: usize = 1;
@@ -33,6 +36,7 @@ pub struct Config {
     pub triage: TriageConfig,
     /// Folder of what methods have learned: taken up at the start, kept every minute and at the end.
     pub learned: Option<PathBuf>,
+    pub serve: ServeConfig,
     /// Named lists of filters: `@servers`.
     pub lists: BTreeMap<String, Vec<String>>,
     /// Indicators to look for; `None`: no list is configured.
@@ -74,6 +78,7 @@ impl Default for Config {
             indicators: None,
             list_lines: Vec::new(),
             briefings: Vec::new(),
+            serve: ServeConfig::default(),
             methods: BTreeMap::new(),
         }
     }
@@ -118,6 +123,7 @@ impl Config {
                 }
                 "meter" => meter(&mut config.meter, sub(key, value)?)?,
                 "detect" => config.detect(sub(key, value)?)?,
+                "serve" => config.serve = ServeConfig::read(sub(key, value)?)?,
                 "methods" => {
                     for (slug, value) in sub(key, value)? {
                         config.method(slug, value)?;
@@ -219,11 +225,12 @@ impl Config {
 }
 
 /// The keys of the file.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "inside",
     "preset",
     "meter",
     "detect",
+    "serve",
     "methods",
     "lists",
     "indicators",

@@ -10,6 +10,7 @@ mod learning;
 mod order;
 pub mod pipeline;
 pub mod reading;
+pub mod serve;
 mod shutdown;
 mod storing;
 pub mod summary;

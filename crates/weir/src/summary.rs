@@ -110,6 +110,11 @@ impl Summary {
         }
     }
 
+    /// Packets read.
+    pub fn packets(&self) -> u64 {
+        self.packets
+    }
+
     pub(crate) fn reading(&mut self, reading: &Reading) {
         self.anomalies.merge(reading.anomalies());
         self.troubles = reading.troubles().to_vec();

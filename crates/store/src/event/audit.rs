@@ -160,6 +160,25 @@ impl<'a> Trail<'a> {
 }
 
 impl EventStore {
+    /// Adds an entry about something else than an event: a log-in, a user, a setting.
+    pub async fn note(
+        &self,
+        at: Time,
+        actor: &str,
+        action: &str,
+        subject: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        let plain = |text: &str| text.replace('\0', "\u{fffd}");
+        let mut transaction = self.writing().await?;
+        let mut trail = Trail::of(&mut transaction, self.postgres).await?;
+        trail
+            .add(at, &plain(actor), action, &plain(subject), &plain(detail))
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
     /// The latest entries, newest first; of one subject when it is given.
     pub async fn audit(&self, subject: Option<&str>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         let mut sql = Sql::new("SELECT * FROM audit_trail");

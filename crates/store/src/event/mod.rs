@@ -18,7 +18,7 @@ pub use audit::{AuditEntry, Chain};
 pub use database::{EventStore, Place, StoreError};
 pub use filter::{Filter, Sort, SourceFilter};
 pub use keeper::{Keeper, KeeperStats};
-pub use read::{Detail, Facet, Page, Row, Step};
+pub use read::{Category, Detail, Facet, Note, Page, Row, Step, Update};
 pub use record::{EventRecord, RecordError};
 pub use retain::{Retention, Retired};
 pub use spool::Spool;

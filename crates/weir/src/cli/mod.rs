@@ -8,6 +8,7 @@ mod flows;
 mod ipfix;
 mod manual;
 mod read;
+mod serve;
 
 pub use manual::page as manual_page;
 
@@ -43,6 +44,8 @@ Examples:
   weir collect --listen netflow              events from exporters, live
   weir -r capture.pcap --store flows/        keep flow records and transactions as well
   weir flows --store DIR -s srcip/bytes      who sent and received most (weir flows --help)
+  weir serve                                 all of it in one process, with the web interface
+  weir demo                                  a replayed incident in the browser
   weir methods                               what Weir looks for
   weir methods DICTATTACK                    the manual page of one method";
 
@@ -52,6 +55,10 @@ enum Command {
     Collect(collect::CollectArgs),
     /// Lists stored events, shows one with its history, and does what people do with them.
     Events(Box<events::EventsArgs>),
+    /// Runs everything in one process: sources, detection, stores, the web interface and its API.
+    Serve(serve::ServeArgs),
+    /// Replays a capture into a temporary store and shows it in the browser.
+    Demo(serve::DemoArgs),
     /// What each exporter sends, how well, and what the methods can see of it.
     Exporters(exporters::ExportersArgs),
     /// Searches the flow store, or a capture, with nfdump's habits.
@@ -158,6 +165,8 @@ enum TransactionForm {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Some(Command::Serve(args)) => serve::run(args),
+        Some(Command::Demo(args)) => serve::demo(args),
         Some(Command::Collect(args)) => collect::run(args),
         Some(Command::Events(args)) => events::run(*args),
         Some(Command::Exporters(args)) => exporters::run(args),

@@ -13,5 +13,6 @@ mod golden;
 mod hostile;
 mod lists;
 mod run;
+mod serve;
 mod store;
 mod tables;

@@ -1,0 +1,127 @@
+//! Flows, hosts and the filter language over the interface.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use weir_api::accounts::Role;
+
+use crate::house::{House, SPAN, block_on};
+
+const FLOWS: &str = "\
+every 10s x30 10.0.0.5 <> 10.0.0.9:445 tcp APRS 1000/5 2000/6
+@0s every 1s x5 10.0.0.6 <> 10.0.0.9:443 tcp APRS 100/1 100/1";
+
+#[test]
+fn lists_groups_and_series() {
+    block_on(async {
+        let house = House::new("flows", FLOWS).await;
+        let viewer = house.badge(Role::Viewer).await;
+        let get = async |path: &str| house.get(&format!("{path}{SPAN}"), &viewer).await;
+        let mut starts = Vec::new();
+        let mut path = "/flows?limit=4&".to_owned();
+        loop {
+            let page = get(&path).await.json();
+            let flows = page["flows"].as_array().unwrap();
+            starts.extend(flows.iter().map(|flow| flow["start"].as_i64().unwrap()));
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                break;
+            };
+            path = format!("/flows?limit=4&cursor={cursor}&");
+        }
+        assert_eq!(starts.len(), 35, "each once");
+        assert!(starts.is_sorted_by(|one, other| one >= other), "latest first");
+        let top = get("/flows/groups?by=src_ip&order=flows&").await.json();
+        assert_eq!(
+            top["rows"],
+            json!([["10.0.0.5", 30, 330, 90000], ["10.0.0.6", 5, 10, 1000]])
+        );
+        let cut = get("/flows/groups?by=src_ip/24,dst_port&filter=dst%20port%20443&")
+            .await
+            .json();
+        assert_eq!(cut["rows"][0][1], 443);
+        let series = get("/flows/series?step=60&").await.json();
+        let flows: u64 = series["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row[1].as_u64().unwrap())
+            .sum();
+        assert_eq!(flows, 35);
+        for (path, status) in [
+            ("/flows?filter=dst%20prot%20445&", StatusCode::BAD_REQUEST),
+            ("/flows?sort=colour&", StatusCode::BAD_REQUEST),
+            ("/flows?cursor=1.x&", StatusCode::BAD_REQUEST),
+            ("/flows/groups?by=colour&", StatusCode::BAD_REQUEST),
+            ("/flows/groups?by=dst_port/24&", StatusCode::BAD_REQUEST),
+            ("/flows/groups?by=a,b,c,d&", StatusCode::BAD_REQUEST),
+            ("/hosts?within=here&", StatusCode::BAD_REQUEST),
+            ("/hosts/here?", StatusCode::BAD_REQUEST),
+        ] {
+            assert_eq!(get(path).await.status, status, "{path}");
+        }
+    });
+}
+
+#[test]
+fn hosts() {
+    block_on(async {
+        let house = House::new("hosts", FLOWS).await;
+        house.events(&[|_| {}]).await;
+        let viewer = house.badge(Role::Viewer).await;
+        let get = async |path: &str| house.get(&format!("{path}{SPAN}"), &viewer).await.json();
+        let hosts = get("/hosts?order=flows&").await;
+        assert_eq!(hosts["total"], 3);
+        let first = &hosts["hosts"][0];
+        assert_eq!(
+            (&first["ip"], &first["flows"], &first["peers"]),
+            (&json!("10.0.0.9"), &json!(35), &json!(2))
+        );
+        let second = &hosts["hosts"][1];
+        assert_eq!(
+            (&second["ip"], &second["events"], &second["risk"]),
+            (&json!("10.0.0.5"), &json!(1), &json!(50))
+        );
+        let within = get("/hosts?within=10.0.0.6/31&").await;
+        assert_eq!(
+            (&within["total"], &within["hosts"][0]["ip"]),
+            (&json!(1), &json!("10.0.0.6"))
+        );
+        let host = get("/hosts/10.0.0.9?").await;
+        assert_eq!(
+            host["offered"][0],
+            json!({"proto": 6, "port": 445, "flows": 30, "bytes": 90000})
+        );
+        assert_eq!(host["peers"][0]["ip"], "10.0.0.5");
+        assert_eq!(host["events_as_target"].as_array().unwrap().len(), 1);
+        assert_eq!(host["events_as_source"].as_array().unwrap().len(), 0);
+        assert!(get("/hosts/10.9.9.9?").await.get("host").is_none());
+    });
+}
+
+#[test]
+fn filters() {
+    block_on(async {
+        let house = House::new("filters", "").await;
+        let viewer = house.badge(Role::Viewer).await;
+        let right = house
+            .get("/filter/check?filter=dst+port+445+and+bytes+%3E+1M", &viewer)
+            .await
+            .json();
+        assert_eq!(
+            (&right["valid"], &right["canonical"]),
+            (&json!(true), &json!("dst port 445 and bytes > 1M"))
+        );
+        let wrong = house
+            .get("/filter/check?filter=dst+prot+445", &viewer)
+            .await
+            .json();
+        let error = &wrong["error"];
+        assert_eq!((&error["from"], &error["to"]), (&json!(4), &json!(8)));
+        assert!(error["caret"].as_str().unwrap().contains("^^^^"));
+        let next = house.get("/filter/complete?filter=dst+po", &viewer).await.json();
+        assert_eq!((&next[0]["label"], &next[0]["from"]), (&json!("port"), &json!(4)));
+        let within_letter = house
+            .get("/filter/complete?filter=%C3%A9&cursor=1", &viewer)
+            .await;
+        assert_eq!(within_letter.status, StatusCode::OK);
+    });
+}

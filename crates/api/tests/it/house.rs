@@ -1,0 +1,211 @@
+//! A house for one test: stores in a folder of its own, three users, and requests without a socket.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use weir_api::accounts::{Accounts, Role};
+use weir_api::{App, Flows, Setting};
+use weir_model::Time;
+use weir_query::Catalog;
+use weir_store::LocalDisk;
+use weir_store::event::{EventRecord, EventStore, Place};
+use weir_store::flow::{FlowStore, Limits};
+
+pub(crate) const PASS: &str = "correct horse battery staple";
+/// Start of the time of flows and events: 2026-01-01 00:00 UTC.
+pub(crate) const EPOCH: Time = weir_testkit::notation::EPOCH;
+/// A span that holds all of them.
+pub(crate) const SPAN: &str = "since=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z";
+
+pub(crate) struct House {
+    pub(crate) app: Arc<App>,
+    router: Router,
+    folder: PathBuf,
+    _flows: FlowStore,
+}
+
+/// An answer.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+}
+
+/// How somebody shows who they are.
+#[derive(Clone, Default)]
+pub(crate) struct Badge {
+    pub(crate) cookie: Option<String>,
+    pub(crate) csrf: Option<String>,
+    pub(crate) token: Option<String>,
+}
+
+impl House {
+    /// A house with these flows (in the notation of the test kit).
+    pub(crate) async fn new(name: &str, flows: &str) -> Self {
+        Self::with(name, flows, false).await
+    }
+
+    pub(crate) async fn with(name: &str, flows: &str, demo: bool) -> Self {
+        let folder = std::env::temp_dir().join(format!("weir-api-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut store = FlowStore::open(&folder, "default", &Limits::default()).unwrap();
+        store
+            .append(&weir_testkit::notation::batch(flows), EPOCH)
+            .unwrap();
+        // What is not synced yet is not shown.
+        store.finish(EPOCH).unwrap();
+        let accounts = Accounts::open(folder.join("accounts.json")).unwrap();
+        let events = EventStore::open(&Place::Folder(folder.clone())).await.unwrap();
+        let setting = Setting {
+            accounts,
+            events: Some(events),
+            flows: Some(Flows {
+                disk: Arc::new(LocalDisk::new(&folder).unwrap()),
+                shared: store.shared().0,
+            }),
+            flow_line: |flow| json!({"src_ip": flow.key.initiator_ip, "start": flow.start.0}).to_string(),
+            catalog: Catalog::flows().clone(),
+            methods: Vec::new(),
+            demo,
+            secure: false,
+            hosts: vec!["weir.test".to_owned()],
+            log: |line| panic!("logged: {line}"),
+        };
+        let app = Arc::new(App::new(setting));
+        Self {
+            router: weir_api::router(app.clone()),
+            app,
+            folder,
+            _flows: store,
+        }
+    }
+
+    /// Stores events; each is changed from the usual one.
+    pub(crate) async fn events(&self, changes: &[fn(&mut Value)]) -> Vec<String> {
+        let store = EventStore::open(&Place::Folder(self.folder.clone()))
+            .await
+            .unwrap();
+        let records: Vec<EventRecord> = (0..)
+            .zip(changes)
+            .map(|(number, change)| EventRecord::from_line(&line(number, change)).unwrap())
+            .collect();
+        store.put(&records).await.unwrap();
+        records.iter().map(|record| record.id().to_owned()).collect()
+    }
+
+    /// A user of this role, logged in.
+    pub(crate) async fn badge(&self, role: Role) -> Badge {
+        let app = self.app.clone();
+        tokio::task::spawn_blocking(move || {
+            let name = role.word();
+            app.accounts().add_user(name, PASS, role, now()).unwrap();
+            let opened = app.accounts().log_in(name, PASS, "192.0.2.1", now()).unwrap();
+            Badge {
+                cookie: Some(format!("weir={}", opened.secret)),
+                csrf: Some(opened.csrf),
+                token: None,
+            }
+        })
+        .await
+        .unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str, badge: &Badge) -> Answer {
+        self.send(Method::GET, path, badge, None).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        badge: &Badge,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
+            .header("host", "weir.test")
+            .header("content-type", "application/json");
+        if let Some(cookie) = &badge.cookie {
+            request = request.header("cookie", cookie);
+        }
+        if let Some(csrf) = &badge.csrf {
+            request = request.header("x-weir-csrf", csrf);
+        }
+        if let Some(token) = &badge.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.ask(request.body(body).unwrap()).await
+    }
+
+    /// Sends any request.
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 16 << 20).await.unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+
+    /// The answer's body as it comes, for streams.
+    pub(crate) async fn open(&self, request: Request<Body>) -> Body {
+        self.router.clone().oneshot(request).await.unwrap().into_body()
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The clock, as the interface has it.
+pub(crate) fn now() -> Time {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    Time(since.as_nanos() as i64)
+}
+
+/// Runs a test on a runtime of its own.
+pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(test)
+}
+
+fn line(number: u32, change: &fn(&mut Value)) -> String {
+    let at = |second: u32| format!("2026-01-01T00:{:02}:{:02}Z", number % 60, second);
+    let mut event = json!({
+        "id": format!("0192{number:04x}-0000-7000-8000-000000000000"),
+        "method": "DICTATTACK", "submethod": "SambaProtocol", "title": "Dictionary attack",
+        "priority": "high", "probability": 90, "risk": 50, "state": "open",
+        "site": "default", "feed": "default", "instance": "default",
+        "source": {"ip": "10.0.0.5"}, "targets": [{"ip": "10.0.0.9", "port": 445}], "target_count": 1,
+        "first_flow": at(0), "detected": at(1), "last_update": at(1), "updates": 0,
+        "reason": "195 log-ins, all refused", "detail": {"FlowCount": 195},
+        "explanation": {"rule": "attempts >= attempts_min", "inputs": {"attempts": 195}},
+        "attack": [{"tactic": "TA0006", "technique": "T1110.001"}], "entities": ["ip:10.0.0.5"],
+        "evidence": {"flow_count": 0, "query": "dst port 445", "flows": []},
+    });
+    change(&mut event);
+    event.to_string()
+}

@@ -1,0 +1,100 @@
+//! The demonstration: a store that lives as long as the program, a capture replayed faster than life through the very
+//! same pipeline, and an interface that asks nobody to log in.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result};
+use weir_api::status::SourceKind;
+
+use super::http::Server;
+use super::keeping::Stores;
+use super::status::Board;
+use super::{Configured, House, Sources, folder};
+use crate::shutdown;
+
+/// What to show.
+pub struct Demo {
+    /// The capture.
+    pub file: PathBuf,
+    pub listen: SocketAddr,
+    /// Event time passes so many times as fast as the clock.
+    pub speed: f64,
+}
+
+/// A folder that goes with its owner.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn make() -> io::Result<Self> {
+        let base = std::env::temp_dir();
+        for attempt in 0..1000 {
+            let folder = base.join(format!("weir-demo-{}-{attempt}", std::process::id()));
+            match std::fs::DirBuilder::new().create(&folder) {
+                Ok(()) => return Ok(Self(folder)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What cannot be removed is left to whoever cleans the folder of temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Shows until SIGINT or SIGTERM.
+pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
+    super::http::check(demo.listen)?;
+    let stop = shutdown::flag()?;
+    let temporary = Temporary::make().context("a temporary folder for the demonstration")?;
+    let board = Arc::new(Board::new());
+    let stores = Arc::new(Stores::open(&temporary.0)?);
+    // A port that is taken must not spoil the first impression.
+    let server = Server::start(&stores, &temporary.0, demo.listen, true, say).or_else(|_| {
+        let any = SocketAddr::new(demo.listen.ip(), 0);
+        Server::start(&stores, &temporary.0, any, true, say)
+    })?;
+    let mut house = House {
+        board: board.clone(),
+        stores,
+        server,
+        configured: Arc::new(Configured::read(None)?),
+        sources: Sources::new(stop.clone(), say),
+        say,
+    };
+    let name = Path::new(&demo.file)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    say(&format!(
+        "replaying {} at {}x into a temporary store; Ctrl-C ends and deletes it",
+        demo.file.display(),
+        demo.speed
+    ));
+    say(&format!("open http://{}/", house.server.address()));
+    let keeping = house.keeping(&name, SourceKind::File).paced(demo.speed);
+    let configured = house.configured.clone();
+    house.sources.spawn("replay", move || {
+        let done = folder::replay(&demo.file, configured.config()?, &board, &name, keeping);
+        match done {
+            Ok(()) => say("the replay is over; look around as long as you like"),
+            Err(_) if stop.load(std::sync::atomic::Ordering::Relaxed) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    })?;
+    let stop = house.sources.stop.clone();
+    house.keep(&stop, &AtomicBool::new(false));
+    let ended = house.end();
+    drop(temporary);
+    ended
+}

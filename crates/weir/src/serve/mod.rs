@@ -1,0 +1,365 @@
+//! One process: sources, detection, stores, the HTTP interface. All of its threads are made here: one per source, one
+//! for the interface, and the calling thread, which looks after signals, syncs and the status.
+
+mod demo;
+mod folder;
+mod http;
+mod keeping;
+mod setting;
+mod status;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use signal_hook::consts::SIGHUP;
+use weir_api::status::{Reload, SourceKind, SourceState};
+
+use crate::collect::{self, Listen};
+use crate::config::Config;
+use crate::shutdown;
+use http::Server;
+use keeping::{Keeping, Stores};
+use setting::now;
+use status::Board;
+
+pub use demo::{Demo, demo};
+
+/// How often signals, syncs and the status are looked after.
+const TICK: Duration = Duration::from_millis(200);
+/// How often the status is made.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// How long sources may take to end; then the program ends without them. Part of the 10 s a stop may take.
+const SOURCES_END: Duration = Duration::from_secs(6);
+/// Seconds that collected records are held to be put in order.
+const HOLD: Duration = Duration::from_secs(15);
+
+/// What to serve.
+pub struct Serve {
+    /// Text of the configuration file, and where it was read.
+    pub config: Option<PathBuf>,
+    /// Folder of stores, accounts and learned state.
+    pub store: PathBuf,
+    /// Where the interface listens; loopback.
+    pub listen: SocketAddr,
+    /// Folder whose capture files are read.
+    pub watch: Option<PathBuf>,
+    /// Where flow exports are taken.
+    pub collect: Vec<Listen>,
+}
+
+/// Serves until SIGINT or SIGTERM. `say` gets lines for people; it is called from several threads.
+pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
+    http::check(serve.listen)?;
+    let stop = shutdown::flag()?;
+    let reload = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, reload.clone())?;
+    let configured = Arc::new(Configured::read(serve.config.clone())?);
+    let board = Arc::new(Board::new());
+    let stores = Arc::new(Stores::open(&serve.store)?);
+    let server = Server::start(&stores, &serve.store, serve.listen, false, say)?;
+    let mut house = House {
+        board: board.clone(),
+        stores,
+        server,
+        configured,
+        sources: Sources::new(stop.clone(), say),
+        say,
+    };
+    house.announce();
+    if !serve.collect.is_empty() {
+        house.collect(serve.collect.clone(), &serve.store)?;
+    }
+    if let Some(folder) = &serve.watch {
+        house.watch(folder, &serve.store)?;
+    }
+    house.keep(&stop, &reload);
+    house.end()
+}
+
+/// The configuration as it was read last.
+struct Configured {
+    path: Option<PathBuf>,
+    /// Checked; taken up by sources when they begin something new.
+    text: Mutex<String>,
+}
+
+impl Configured {
+    fn read(path: Option<PathBuf>) -> Result<Self> {
+        let text = match &path {
+            Some(path) => {
+                Config::read(path)?;
+                std::fs::read_to_string(path)?
+            }
+            None => String::new(),
+        };
+        Ok(Self {
+            path,
+            text: Mutex::new(text),
+        })
+    }
+
+    /// As a pipeline takes it.
+    fn config(&self) -> Result<Config> {
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path.as_deref().unwrap_or(Path::new("configuration"));
+        Ok(Config::parse(&text, path)?)
+    }
+
+    /// Reads the file again: what changed, and what became of it. `live` says that a collector runs, which keeps what
+    /// it began with.
+    fn reload(&self, live: bool) -> Reload {
+        let mut reload = Reload {
+            at: setting::stamp(now()),
+            applied: Vec::new(),
+            needs_restart: Vec::new(),
+            rejected: None,
+        };
+        let Some(path) = &self.path else {
+            reload.rejected = Some("there is no configuration file: start with --config FILE".to_owned());
+            return reload;
+        };
+        let read = Config::read(path).map_err(anyhow::Error::from);
+        match read.and_then(|_| Ok(std::fs::read_to_string(path)?)) {
+            Err(error) => reload.rejected = Some(format!("{error:#}")),
+            Ok(new) => {
+                let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+                for key in changed(&text, &new) {
+                    let restart = live || key == "serve";
+                    let list = if restart {
+                        &mut reload.needs_restart
+                    } else {
+                        &mut reload.applied
+                    };
+                    list.push(key);
+                }
+                *text = new;
+            }
+        }
+        reload
+    }
+}
+
+/// Top-level keys that differ between two configurations that have been checked.
+fn changed(old: &str, new: &str) -> Vec<String> {
+    let parse = |text: &str| text.parse::<toml::Table>().unwrap_or_default();
+    let (old, new) = (parse(old), parse(new));
+    let keys = old
+        .keys()
+        .chain(new.keys())
+        .filter(|key| old.get(*key) != new.get(*key));
+    let mut keys: Vec<String> = keys.cloned().collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+/// Threads of the sources, and how they ended.
+struct Sources {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+    failed: Receiver<anyhow::Error>,
+    fail: Sender<anyhow::Error>,
+    say: fn(&str),
+    live: bool,
+}
+
+impl Sources {
+    fn new(stop: Arc<AtomicBool>, say: fn(&str)) -> Self {
+        let (fail, failed) = channel();
+        Self {
+            stop,
+            threads: Vec::new(),
+            failed,
+            fail,
+            say,
+            live: false,
+        }
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+        let fail = self.fail.clone();
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            if let Err(error) = work() {
+                // Nobody listens only when everything ends anyway.
+                let _ = fail.send(error);
+            }
+        });
+        self.threads.push(thread?);
+        Ok(())
+    }
+
+    /// Waits for all of them, but not longer than a stop may take.
+    fn join(self) -> bool {
+        self.stop.store(true, Ordering::Relaxed);
+        let until = Instant::now() + SOURCES_END;
+        while self.threads.iter().any(|thread| !thread.is_finished()) {
+            if Instant::now() >= until {
+                (self.say)("a source did not end in time; what it held is lost");
+                return false;
+            }
+            thread::sleep(TICK / 10);
+        }
+        true
+    }
+}
+
+/// Everything that runs.
+struct House {
+    board: Arc<Board>,
+    stores: Arc<Stores>,
+    server: Server,
+    configured: Arc<Configured>,
+    sources: Sources,
+    say: fn(&str),
+}
+
+impl House {
+    fn announce(&self) {
+        let address = self.server.address();
+        (self.say)(&format!("open http://{address}/"));
+        if !weir_api::is_built() {
+            (self.say)("this program was built without the web interface; the API is served");
+        }
+        if let Some(token) = self.server.app().accounts().setup_token(now()) {
+            (self.say)(&format!(
+                "first start: make the administrator there, with this token (valid once, for an hour): {token}"
+            ));
+        }
+    }
+
+    fn keeping(&self, source: &str, kind: SourceKind) -> Keeping {
+        Keeping::new(
+            self.stores.clone(),
+            self.board.clone(),
+            self.server.app().clone(),
+            self.sources.stop.clone(),
+            (source, kind),
+        )
+    }
+
+    fn collect(&mut self, listen: Vec<Listen>, state: &Path) -> Result<()> {
+        let job = collect::Job {
+            config: self.configured.config()?,
+            listen,
+            receivers: 1,
+            allowed: None,
+            tls: None,
+            hold: HOLD,
+            state: Some(state.to_owned()),
+            detect: true,
+            stop: self.sources.stop.clone(),
+        };
+        for listen in &job.listen {
+            self.board
+                .source(&listen.to_string(), SourceKind::Listener, SourceState::Waiting);
+        }
+        self.board.exporters_in(state);
+        let (keeping, say) = (self.keeping("collector", SourceKind::Listener), self.say);
+        self.sources.live = true;
+        self.sources.spawn("collect", move || {
+            let (keeping, _) = collect::run(job, keeping, say)?;
+            keeping.finish();
+            Ok(())
+        })
+    }
+
+    fn watch(&mut self, folder: &Path, state: &Path) -> Result<()> {
+        if !folder.is_dir() {
+            bail!(
+                "{}: is no folder; make it, or give another with --watch",
+                folder.display()
+            );
+        }
+        let watched = folder::Watched {
+            folder: folder.to_owned(),
+            ledger: state.join("watched.json"),
+            config: self.configured.clone(),
+            stop: self.sources.stop.clone(),
+            board: self.board.clone(),
+            say: self.say,
+        };
+        let (stores, board) = (self.stores.clone(), self.board.clone());
+        let (app, stop) = (self.server.app().clone(), self.sources.stop.clone());
+        self.sources.spawn("watch", move || {
+            watched.run(|file| {
+                let source = (file, SourceKind::File);
+                Keeping::new(stores.clone(), board.clone(), app.clone(), stop.clone(), source)
+            })
+        })
+    }
+
+    /// Looks after everything until the stop.
+    fn keep(&mut self, stop: &AtomicBool, reload: &AtomicBool) {
+        let mut status_at = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            if reload.swap(false, Ordering::Relaxed) {
+                let outcome = self.configured.reload(self.sources.live);
+                (self.say)(&told(&outcome));
+                self.board.reloaded(outcome);
+            }
+            while let Ok(error) = self.sources.failed.try_recv() {
+                (self.say)(&format!("{error:#}"));
+                self.board.failed(&format!("{error:#}"));
+            }
+            if Instant::now() >= status_at {
+                status_at = Instant::now() + STATUS_EVERY;
+                self.stores.tick();
+                self.publish();
+            }
+            thread::sleep(TICK);
+        }
+    }
+
+    fn publish(&self) {
+        let app = self.server.app();
+        app.publish(self.board.status(&self.stores));
+        app.stream().tell("status", "{}");
+    }
+
+    /// Sources first, so that what they still hold is stored; then the interface; then the stores.
+    fn end(self) -> Result<()> {
+        (self.say)("stopping");
+        let Self {
+            stores,
+            server,
+            sources,
+            ..
+        } = self;
+        let whole = sources.join();
+        server.end();
+        stores.finish().context("the stores could not be closed")?;
+        if whole {
+            Ok(())
+        } else {
+            bail!("stopped before every source had ended")
+        }
+    }
+}
+
+/// A reload in words.
+fn told(reload: &Reload) -> String {
+    let list = |keys: &[String]| {
+        if keys.is_empty() {
+            "nothing".to_owned()
+        } else {
+            keys.join(", ")
+        }
+    };
+    match &reload.rejected {
+        Some(why) => format!("configuration refused, nothing changed: {why}"),
+        None => format!(
+            "configuration read again: applied {}; needs a restart: {}",
+            list(&reload.applied),
+            list(&reload.needs_restart)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

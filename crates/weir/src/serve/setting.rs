@@ -1,0 +1,60 @@
+//! What the interface is told of the program: methods, words of the filter, the clock.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use weir_api::accounts::Accounts;
+use weir_api::{Flows, MethodPage, Setting};
+use weir_model::Time;
+use weir_query::Catalog;
+use weir_store::event::EventStore;
+
+/// Everything the interface needs.
+pub(super) fn setting(
+    folder: &Path,
+    events: EventStore,
+    flows: Flows,
+    address: SocketAddr,
+    demo: bool,
+    log: fn(&str),
+) -> Result<Setting> {
+    let fields = weir_dissect::REGISTRY
+        .iter()
+        .flat_map(|entry| entry.meta.fields.iter());
+    let methods = weir_detect::REGISTRY.iter().map(|entry| MethodPage {
+        meta: entry.meta,
+        params: (entry.params)(),
+        page: crate::cli::manual_page(entry),
+    });
+    let port = address.port();
+    Ok(Setting {
+        accounts: Accounts::open(folder.join("accounts.json"))?,
+        events: Some(events),
+        flows: Some(flows),
+        flow_line: weir_output::json::flow,
+        catalog: Catalog::flows().clone().knowing(fields.map(|field| field.name)),
+        methods: methods.collect(),
+        demo,
+        secure: false,
+        // Loopback only: any other name in a request is a page that wants to use this server from outside.
+        hosts: vec![
+            format!("127.0.0.1:{port}"),
+            format!("localhost:{port}"),
+            format!("[::1]:{port}"),
+        ],
+        log,
+    })
+}
+
+/// The time of day: for syncs, sessions and the status, never for records.
+pub(super) fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Time(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
+}
+
+/// RFC 3339, whole seconds.
+pub(super) fn stamp(time: Time) -> String {
+    weir_output::stamp::rfc3339(Time::from_secs(time.bin(1)))
+}

@@ -1,0 +1,233 @@
+//! The whole program: first start, a capture dropped into the watched folder, the events over HTTP, the stop.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct House {
+    child: Child,
+    lines: Receiver<String>,
+    folder: PathBuf,
+    address: String,
+    cookie: String,
+    csrf: String,
+}
+
+impl House {
+    fn start(name: &str, args: &[&str]) -> Self {
+        let folder = std::env::temp_dir().join(format!("weir-serve-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("watched")).unwrap();
+        let mut house = Self {
+            child: Self::spawn(&folder, args),
+            lines: channel().1,
+            folder,
+            address: String::new(),
+            cookie: String::new(),
+            csrf: String::new(),
+        };
+        house.listen();
+        house
+    }
+
+    fn spawn(folder: &Path, args: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(args)
+            .args(["--listen", "127.0.0.1:0"])
+            .env("TMPDIR", folder)
+            .stderr(Stdio::piped())
+            .current_dir(folder)
+            .spawn()
+            .unwrap()
+    }
+
+    fn listen(&mut self) {
+        let stderr = self.child.stderr.take().unwrap();
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        self.lines = lines;
+        let line = self.line("open http://");
+        self.address = line
+            .split("http://")
+            .nth(1)
+            .unwrap()
+            .trim_end_matches('/')
+            .to_owned();
+    }
+
+    /// Waits for a line that has this in it.
+    fn line(&self, wanted: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        let mut all = Vec::new();
+        while let Ok(line) = self
+            .lines
+            .recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            if line.contains(wanted) {
+                return line;
+            }
+            all.push(line);
+        }
+        panic!("no line with {wanted:?}: {all:?}");
+    }
+
+    fn ask(&mut self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let body = body.map_or_else(String::new, |body| body.to_string());
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "{method} /api/v1{path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             cookie: {}\r\nx-weir-csrf: {}\r\ncontent-length: {}\r\n\r\n{body}",
+            self.address,
+            self.cookie,
+            self.csrf,
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        if let Some((_, cookie)) = head.split_once("set-cookie: ") {
+            self.cookie = cookie.split(';').next().unwrap().to_owned();
+        }
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    /// Asks until the answer is as wanted.
+    fn until(&mut self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (_, answer) = self.ask("GET", path, None);
+            if wanted(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < until, "{path}: {answer}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Stops it as an operator would; returns how it ended and how long that took.
+    fn stop(&mut self) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let ended = self.child.wait().unwrap();
+        (ended.code(), begun.elapsed())
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn incident() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../captures/incident/incident.pcap.zst")
+}
+
+const SPAN: &str = "since=2026-11-22T00:00:00Z&until=2026-11-23T00:00:00Z";
+
+#[test]
+fn from_the_first_start_to_the_stop() {
+    let args = ["serve", "--store", "store", "--watch", "watched", "--no-collect"];
+    let mut house = House::start("whole", &args);
+    let token = house.line("first start").rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(house.ask("GET", "/events", None).0, 401);
+    house.csrf = "any".to_owned();
+    let set_up = json!({"token": token, "name": "ann", "password": "correct horse battery staple"});
+    let (status, session) = house.ask("POST", "/setup", Some(set_up));
+    assert_eq!(status, 200, "{session}");
+    house.csrf = session["user"]["csrf"].as_str().unwrap().to_owned();
+    std::fs::copy(incident(), house.folder.join("watched/incident.pcap.zst")).unwrap();
+    house.line("read incident.pcap.zst");
+    let page = house.until(&format!("/events?{SPAN}"), |page| {
+        page["events"].as_array().is_some_and(|all| all.len() == 3)
+    });
+    let methods: Vec<&str> = page["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["method"].as_str().unwrap())
+        .collect();
+    assert_eq!(methods, ["UPLOAD", "SCANS", "DICTATTACK"]);
+    // As many as `weir -r` tells; what is not synced yet is not shown.
+    let overview = format!("/overview?{SPAN}");
+    house.until(&overview, |overview| overview["traffic"]["flows"] == 3648);
+    let health = house.until("/health", |health| {
+        health["status"]["sources"][0]["state"] == "done"
+    });
+    assert_eq!(health["level"], "good", "{health}");
+    assert_eq!(health["status"]["books"][0]["even"], true);
+    let (code, took) = house.stop();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    // Again: everything is there, nobody is asked to set up, and the file is not read twice.
+    house.child = House::spawn(&house.folder, &args);
+    house.listen();
+    let (_, session) = house.ask("GET", "/session", None);
+    assert_eq!(
+        (&session["needs_setup"], &session["user"]),
+        (&json!(false), &Value::Null),
+        "sessions end"
+    );
+    let log_in = json!({"name": "ann", "password": "correct horse battery staple"});
+    let (_, session) = house.ask("POST", "/session", Some(log_in));
+    house.csrf = session["user"]["csrf"].as_str().unwrap().to_owned();
+    std::thread::sleep(Duration::from_secs(3));
+    let (_, again) = house.ask("GET", &overview, None);
+    assert_eq!(again["traffic"]["flows"], 3648);
+    assert_eq!(house.stop().0, Some(0));
+}
+
+#[test]
+fn the_demonstration_leaves_nothing() {
+    let capture = incident();
+    let mut house = House::start("demo", &["demo", capture.to_str().unwrap(), "--speed", "100000"]);
+    let now = house.until("/events", |page| {
+        page["events"].as_array().is_some_and(|all| all.len() == 3)
+    });
+    assert_eq!(
+        now["events"][2]["method"], "DICTATTACK",
+        "a span that ends now holds the story"
+    );
+    let left = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap().flatten();
+        entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("weir-demo"))
+            .count()
+    };
+    assert_eq!(left(&house.folder), 1);
+    assert_eq!(house.stop().0, Some(0));
+    assert_eq!(left(&house.folder), 0, "deleted on exit");
+}
+
+#[test]
+fn it_listens_on_this_machine_only() {
+    let refused = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["serve", "--no-collect", "--listen", "0.0.0.0:0", "--store"])
+        .arg(std::env::temp_dir().join(format!("weir-serve-refused-{}", std::process::id())))
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("TLS proxy"));
+}
