@@ -159,6 +159,8 @@ proptest! {
         collector.finish(&mut got);
         let counts = collector.counts();
         prop_assert_eq!((counts.records, counts.lost, counts.faults().count()), (flows.len() as u64, 0, 0));
+        // A long flow whose last record never came is ended by one that counts nothing.
+        got.retain(|flow| flow.forward.packets > 0);
         // One-way records wait for a counterpart, which changes the order.
         let mut want = flows;
         for flows in [&mut want, &mut got] {

@@ -215,7 +215,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sources, queues, books that must come out even, stores. */
+        /** Sources, books that must come out even, stores. */
         get: operations["get_health"];
         put?: never;
         post?: never;
@@ -785,7 +785,7 @@ export interface components {
         };
         /** @description A column of an answer. */
         FlowColumn: {
-            /** @description `number`, `bytes`, `duration` (nanoseconds), `time` (RFC 3339), `address`, `mac`, `text`, `flag`, `ratio`. */
+            /** @description `number`, `bytes`, `duration` (nanoseconds), `time` (RFC 3339), `address`, `mac`, `tcp_flags`, `text`, `flag`, `ratio`. */
             kind: string;
             name: string;
         };
@@ -1048,22 +1048,6 @@ export interface components {
              */
             type: string;
         };
-        /** @description A bounded queue. */
-        Queue: {
-            /** Format: int64 */
-            capacity: number;
-            /**
-             * Format: int64
-             * @description Items that found no room.
-             */
-            dropped: number;
-            name: string;
-            /**
-             * Format: int64
-             * @description Items that wait.
-             */
-            waiting: number;
-        };
         /** @description What became of reading the configuration again. */
         Reload: {
             /** @description Keys whose new value is in force. */
@@ -1193,7 +1177,6 @@ export interface components {
             blind: components["schemas"]["Blind"][];
             /** @description Books: what came in is what went out. */
             books: components["schemas"]["Book"][];
-            queues: components["schemas"]["Queue"][];
             reload?: components["schemas"]["Reload"] | null;
             sources: components["schemas"]["SourceStatus"][];
             /** @description RFC 3339; when the program started. */
@@ -1278,18 +1261,6 @@ export interface components {
             /** Format: int64 */
             packets: number;
             points: components["schemas"]["TrafficPoint"][];
-            /**
-             * Format: double
-             * @description Retransmitted segments per packet; absent where nothing measured it.
-             */
-            retransmitted?: number | null;
-            /**
-             * Format: double
-             * @description Milliseconds; absent where nothing measured it.
-             */
-            rtt_ms?: number | null;
-            /** Format: double */
-            srt_ms?: number | null;
             /** Format: double */
             step_s: number;
         };
@@ -1639,7 +1610,7 @@ export interface operations {
                     "application/json": components["schemas"]["EventDetail"];
                 };
             };
-            400: {
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

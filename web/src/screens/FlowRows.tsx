@@ -70,7 +70,6 @@ export function FlowRows({ flows, onNarrow }: Props) {
   const above = shownRows[0]?.start ?? 0;
   const below = rows.getTotalSize() - (shownRows.at(-1)?.end ?? 0);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
     <section className="flows" ref={box} tabIndex={0} aria-label="Flow records">
       <table>
         <thead>

@@ -1,4 +1,4 @@
-// Can the data be trusted? Sources, books that must come out even, queues, stores, and what cannot be seen here.
+// Can the data be trusted? Sources, books that must come out even, stores, and what cannot be seen here.
 import { Badge, Code, Group, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { api, got, type Schemas } from "../api/client";
@@ -52,7 +52,6 @@ export function HealthScreen() {
           <div className="grid">
             <Books books={status.books} />
             <Stores stores={status.stores} />
-            <Queues queues={status.queues} />
             <Anomalies anomalies={status.anomalies} />
           </div>
           <BlindSpots blind={status.blind} />
@@ -172,26 +171,6 @@ function Stores({ stores }: { stores: Status["stores"] }) {
               <Table.Td ta="right">
                 {store.days_left != null ? `${count(store.days_left)} days left` : ""}
               </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Panel>
-  );
-}
-
-function Queues({ queues }: { queues: Status["queues"] }) {
-  return (
-    <Panel title="Queues">
-      <Table fz="sm" aria-label="Queues">
-        <Table.Tbody>
-          {queues.map((queue) => (
-            <Table.Tr key={queue.name}>
-              <Table.Td>{queue.name}</Table.Td>
-              <Table.Td ta="right">
-                {count(queue.waiting)} of {count(queue.capacity)} wait
-              </Table.Td>
-              <Table.Td ta="right">{count(queue.dropped)} dropped</Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>

@@ -210,10 +210,6 @@ function Traffic({ overview }: { overview: Overview }) {
     ["Packets", count(traffic.packets)],
     ["Flows", count(traffic.flows)],
   ];
-  if (traffic.rtt_ms != null) facts.push(["Round trip", `${traffic.rtt_ms.toFixed(1)} ms`]);
-  if (traffic.srt_ms != null) facts.push(["Server response", `${traffic.srt_ms.toFixed(1)} ms`]);
-  if (traffic.retransmitted != null)
-    facts.push(["Retransmitted", `${(100 * traffic.retransmitted).toFixed(2)} %`]);
   return (
     <Panel
       title="Traffic"

@@ -156,7 +156,6 @@ export function Shown<T>({
   return (
     <Stack gap="xs" aria-busy="true" aria-label="loading">
       {Array.from({ length: rows }, (_, row) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: rows of a skeleton have no other name
         <Skeleton key={row} height={18} />
       ))}
     </Stack>

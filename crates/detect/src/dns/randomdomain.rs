@@ -23,7 +23,7 @@ crate::params! {
     names_min: u32 = 3, 1..=10_000;
     /// Different names that look at least half random and do not exist: with so many, one random-looking name suffices.
     failed_min: u32 = 10, 1..=10_000;
-    /// Window, minutes.
+    /// Time in which the names of a host are counted together, minutes.
     window_min: u32 = 60, 1..=10_080;
     /// Domains that are left out with all names under them.
     ignore_domains: Vec<String> = Vec::new();

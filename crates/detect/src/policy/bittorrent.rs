@@ -25,7 +25,7 @@ crate::params! {
     min_askers: u32 = 5, 1..=100_000;
     /// Share of the five traits that must agree, per cent.
     minimal_probability_pct: f64 = 60.0, 20.0..=100.0;
-    /// Window, minutes.
+    /// Time in which the traits of a host are looked at together, minutes.
     window_min: u32 = 30, 1..=1_440;
 }
 

@@ -1,5 +1,10 @@
 //! The whole program: first start, a capture dropped into the watched folder, the events over HTTP, the stop.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what these helpers need is there, or the test has failed"
+)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
