@@ -12,7 +12,8 @@ DATA ?= ../shared/captures
 
 web: ## Build the web interface into web/dist, which the program takes in; without npm it goes without.
 	@if command -v npm >/dev/null && node web/node-is-new.mjs; then \
-	  cd web && npm ci --no-audit --no-fund --silent && npm run --silent build; \
+	  before=$$(cat web/dist/index.html 2>/dev/null); cd web && npm ci --no-audit --no-fund --silent && npm run --silent build && \
+	  { [ "$$before" = "$$(cat dist/index.html)" ] || touch ../crates/api/src/ui.rs; }; \
 	else echo "web interface skipped: it needs Node 20.19 or newer with npm"; fi
 
 demo: prerequisites web ## Build and replay the shipped incident: in the browser on a terminal, else as text.

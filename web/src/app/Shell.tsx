@@ -1,7 +1,6 @@
 // What surrounds every screen: the way between them, the window of time, who is logged in, hot keys and the palette.
 import {
   ActionIcon,
-  AppShell,
   Badge,
   Button,
   Group,
@@ -81,11 +80,11 @@ function Frame() {
     ]),
   ]);
   return (
-    <AppShell header={{ height: 52 }} padding="md">
+    <>
       <a className="skip" href="#content">
         To the content
       </a>
-      <AppShell.Header>
+      <header className="top">
         <Group h="100%" px="md" justify="space-between" wrap="nowrap">
           <Group gap="md" wrap="nowrap">
             <Text fw={700} component="span">
@@ -114,10 +113,10 @@ function Frame() {
             <UserMenu />
           </Group>
         </Group>
-      </AppShell.Header>
-      <AppShell.Main id="content" tabIndex={-1}>
+      </header>
+      <main id="content" className="content" tabIndex={-1}>
         <Outlet />
-      </AppShell.Main>
+      </main>
       <Palette />
       <Modal opened={helping} onClose={help.close} title="Hot keys">
         <Table>
@@ -133,7 +132,7 @@ function Frame() {
           </Table.Tbody>
         </Table>
       </Modal>
-    </AppShell>
+    </>
   );
 }
 

@@ -139,7 +139,7 @@ function Books({ books }: { books: Status["books"] }) {
                 {count(book.total)}
               </Text>
             </div>
-            <Badge color={book.even ? "teal" : "red"} variant="light" tt="none">
+            <Badge color={book.even ? "teal" : "red"} variant="light" tt="none" className="keep">
               {book.even ? "even" : "not even"}
             </Badge>
           </Group>

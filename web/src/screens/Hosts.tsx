@@ -1,4 +1,4 @@
-// Who is there: hosts by traffic, events and risk.
+// Who is there: hosts by traffic, with events and risk.
 import { SegmentedControl, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -8,11 +8,11 @@ import { asQuery } from "../app/range";
 import { bytes, count, time } from "../ui/format";
 import { Empty, HostLink, Shown } from "../ui/parts";
 
-const ORDERS = ["risk", "bytes", "flows", "peers"];
+const ORDERS = ["bytes", "flows", "peers"];
 
 export function HostsScreen() {
   const range = useRange();
-  const [order, setOrder] = useState("risk");
+  const [order, setOrder] = useState("bytes");
   const query = { ...asQuery(range), order, limit: 200 };
   const hosts = useQuery({
     queryKey: ["hosts", query],
@@ -22,7 +22,7 @@ export function HostsScreen() {
   return (
     <Stack>
       <SegmentedControl
-        w={340}
+        w={260}
         size="xs"
         aria-label="Order by"
         value={order}
