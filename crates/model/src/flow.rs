@@ -212,6 +212,23 @@ pub enum ConnState {
 }
 
 impl ConnState {
+    /// Every state. Stores keep a state as its place in this list, so new ones go to the end.
+    pub const ALL: &'static [Self] = &[
+        Self::S0,
+        Self::S1,
+        Self::SF,
+        Self::Rej,
+        Self::S2,
+        Self::S3,
+        Self::RstO,
+        Self::RstR,
+        Self::RstOS0,
+        Self::RstRH,
+        Self::Sh,
+        Self::ShR,
+        Self::Oth,
+    ];
+
     /// Zeek's spelling.
     pub const fn word(self) -> &'static str {
         match self {

@@ -16,27 +16,11 @@ pub(crate) const PROTOCOLS: &[(&str, u8)] = &[
     ("sctp", proto::SCTP),
 ];
 
-const STATES: [ConnState; 13] = [
-    ConnState::S0,
-    ConnState::S1,
-    ConnState::SF,
-    ConnState::Rej,
-    ConnState::S2,
-    ConnState::S3,
-    ConnState::RstO,
-    ConnState::RstR,
-    ConnState::RstOS0,
-    ConnState::RstRH,
-    ConnState::Sh,
-    ConnState::ShR,
-    ConnState::Oth,
-];
-
 /// All words the text column can hold; `None` when it can hold any text.
 pub(crate) fn closed(column: &str) -> Option<Vec<&'static str>> {
     Some(match column {
         "app" => Protocol::ALL.iter().map(|app| app.word()).collect(),
-        "conn_state" => STATES.iter().map(|state| state.word()).collect(),
+        "conn_state" => ConnState::ALL.iter().map(|state| state.word()).collect(),
         "phase" => vec!["start", "update", "end"],
         "app_by" => vec!["content", "port"],
         "initiator_reason" => vec!["syn", "protocol", "port", "first_packet"],

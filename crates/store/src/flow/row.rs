@@ -216,27 +216,11 @@ pub(crate) fn initiator_reason(code: u64) -> InitiatorReason {
     }
 }
 
-pub(crate) const STATES: [ConnState; 13] = [
-    ConnState::S0,
-    ConnState::S1,
-    ConnState::SF,
-    ConnState::Rej,
-    ConnState::S2,
-    ConnState::S3,
-    ConnState::RstO,
-    ConnState::RstR,
-    ConnState::RstOS0,
-    ConnState::RstRH,
-    ConnState::Sh,
-    ConnState::ShR,
-    ConnState::Oth,
-];
-
 pub(crate) const CONN_STATES: &[&str] = &{
-    let mut words = [""; STATES.len()];
+    let mut words = [""; ConnState::ALL.len()];
     let mut at = 0;
-    while at < STATES.len() {
-        words[at] = STATES[at].word();
+    while at < ConnState::ALL.len() {
+        words[at] = ConnState::ALL[at].word();
         at += 1;
     }
     words
@@ -247,7 +231,7 @@ pub(crate) fn conn_state_code(state: ConnState) -> u64 {
 }
 
 pub(crate) fn conn_state(code: u64) -> ConnState {
-    STATES.get(code as usize).copied().unwrap_or_default()
+    ConnState::ALL.get(code as usize).copied().unwrap_or_default()
 }
 
 /// Words of the application protocols, in the order of `Protocol::ALL`.
@@ -278,7 +262,7 @@ mod tests {
 
     #[test]
     fn words_are_the_models() {
-        for (code, state) in STATES.iter().enumerate() {
+        for (code, state) in ConnState::ALL.iter().enumerate() {
             assert_eq!(conn_state_code(*state), code as u64, "{state:?}");
             assert_eq!(CONN_STATES[code], state.word());
         }

@@ -2,11 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::flow::row::STATES;
 use proptest::prelude::*;
 use weir_model::{
-    Counters, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Logins, Mac, Phase, Protocol, Time,
-    ethertype, proto,
+    ConnState, Counters, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Logins, Mac, Phase,
+    Protocol, Time, ethertype, proto,
 };
 
 /// A record of a TCP flow with this number in it.
@@ -98,7 +97,7 @@ prop_compose! {
         bytes in any::<[u8; 3]>(),
         syn in prop::option::of((1..=u16::MAX, any::<u16>())),
         (icmp, icmp_error, icmp_payload_max) in (any::<Option<(u8, u8)>>(), any::<Option<(u8, u8)>>(), any::<u16>()),
-        (state, history) in (0..13_usize, "[A-Za-z^]{0,24}"),
+        (state, history) in (0..ConnState::ALL.len(), "[A-Za-z^]{0,24}"),
         app in prop::option::of((prop::sample::select(Protocol::ALL), any::<bool>())),
         logins in any::<[u16; 2]>(),
         inside in any::<[bool; 2]>(),
@@ -127,7 +126,7 @@ prop_compose! {
         if key.is_ip() {
             (flow.forward_ttl, flow.tos) = (bytes[0], bytes[2]);
             flow.reverse_ttl = if flow.answered() { bytes[1] } else { 0 };
-            flow.conn_state = STATES[state];
+            flow.conn_state = ConnState::ALL[state];
             [flow.initiator_inside, flow.responder_inside] = inside;
         }
         (flow.syn_bytes, flow.syn_window) = syn.unwrap_or_default();
