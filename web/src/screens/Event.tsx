@@ -17,11 +17,11 @@ import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, got, type Schemas } from "../api/client";
 import { useGo } from "../app/navigate";
+import { useAct } from "../app/act";
 import { useMayAct } from "../app/session";
 import { asCsv } from "../ui/csv";
 import { time, words } from "../ui/format";
 import { Empty, Fact, Failure, Go, HostLink, Panel, PriorityBadge, Raw, Shown } from "../ui/parts";
-import { useAct } from "./Events";
 import { FlowRows } from "./FlowRows";
 
 type Document = Schemas["EventDocument"];

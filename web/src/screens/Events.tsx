@@ -11,13 +11,14 @@ import {
   TextInput,
 } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { api, got, type Schemas } from "../api/client";
 import { useRange, useSetSearch } from "../app/navigate";
 import { ends } from "../app/RangePicker";
 import { asQuery, type Range, readRange } from "../app/range";
+import { useAct } from "../app/act";
 import { useMayAct } from "../app/session";
 import { PRIORITIES, PRIORITY_COLOUR } from "../app/theme";
 import { count, words } from "../ui/format";
@@ -286,24 +287,4 @@ function Bulk({ ids, done }: { ids: string[]; done: () => void }) {
       {act.error && <Failure error={act.error} />}
     </Group>
   );
-}
-
-interface Act {
-  ids: string[];
-  verb: Schemas["Verb"];
-  text?: string;
-}
-
-/** Does something with events, then lets everything that shows them ask again. */
-export function useAct(done?: () => void) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: (act: Act) => got(api.POST("/api/v1/events/actions", { body: act as never })),
-    onSuccess: async () => {
-      await Promise.all(
-        ["events", "event", "overview"].map((key) => client.invalidateQueries({ queryKey: [key] })),
-      );
-      done?.();
-    },
-  });
 }
