@@ -47,7 +47,7 @@ struct SearchOptions {
     /// Folder of a store, as `store --dir` leaves it
     #[arg(long)]
     dir: PathBuf,
-    /// Python that has the packages duckdb and datafusion
+    /// Python that has the packages duckdb (with pytz) and datafusion
     #[arg(long, default_value = "python3")]
     python: PathBuf,
     /// Leave the peers out

@@ -1,7 +1,7 @@
 """Asks DuckDB and DataFusion what the search is asked, on the same parts and one thread each.
 
 Prints one line for each engine that is installed: its name, and CPU seconds a query in the order of the questions, tab
-separated. Usage: peers.py GLOB ADDRESS_NUMBER
+separated. DuckDB needs the package pytz for times with a zone. Usage: peers.py GLOB ADDRESS_NUMBER
 """
 
 import resource
@@ -50,6 +50,7 @@ try:
 
     base = duckdb.connect()
     base.execute("set threads = 1")
+    base.execute("set enable_progress_bar = false")
     base.execute(f"create view flows as select * from read_parquet('{PARTS}')")
     ask = lambda text: base.execute(text).fetchall()
     report(f"duckdb {duckdb.__version__}", ask, "approx_count_distinct((dst_ip_hi, dst_ip_lo))")
