@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs the Debian packages the tests use as oracles and exporters, and Python packages from PyPI into a folder of the
+# Installs the Debian packages the tests use as oracles, exporters and browser, and Python packages from PyPI into a folder of the
 # build. Without the right to install, the tests that need them skip and say so; in CI that is a failure.
 set -euo pipefail
-packages=(python3-venv tshark softflowd pmacct fprobe nfdump argus-server argus-client zstd postgresql)
+packages=(python3-venv tshark softflowd pmacct fprobe nfdump argus-server argus-client zstd postgresql chromium)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

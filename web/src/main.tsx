@@ -1,9 +1,8 @@
-// Start of the application. Styles are files: the page's policy allows no inline style element, so Mantine's variables come
-// from its stylesheet instead of being written into the page.
+// Start of the application. Styles are files, because the page's policy allows no inline style element; the variables of the
+// theme come from one that the build makes (theme-css.ts).
 import "@mantine/core/styles.css";
-import "@mantine/core/styles/default-css-variables.css";
 import "@mantine/spotlight/styles.css";
-import "./theme.css";
+import "virtual:theme.css";
 import "./styles.css";
 
 import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core";

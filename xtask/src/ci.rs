@@ -21,7 +21,8 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     step(root, "licences", licences::run)?;
     step(root, "reference", |root| docs::run(root, true))?;
     step(root, "web", web)?;
-    step(root, "test", tests)
+    step(root, "test", tests)?;
+    step(root, "browser", browser)
 }
 
 fn step(root: &Path, name: &str, run: impl Fn(&Path) -> Result<()>) -> Result<()> {
@@ -33,6 +34,18 @@ fn step(root: &Path, name: &str, run: impl Fn(&Path) -> Result<()>) -> Result<()
         started.elapsed().as_secs_f64()
     ));
     Ok(())
+}
+
+/// The interface in a browser, on the program that the step before built. The tests themselves say whether a browser is
+/// there, and insist on one in CI.
+fn browser(root: &Path) -> Result<()> {
+    let folder = root.join("web");
+    if run_in(&folder, "node", "node-is-new.mjs").is_err() {
+        say("browser skipped: as the interface itself");
+        return Ok(());
+    }
+    cargo(root, "build --package weir --locked --quiet")?;
+    run_in(&folder, "npm", "run --silent e2e")
 }
 
 /// The interface: types as the API has them, types and rules of the language, unit tests, build.

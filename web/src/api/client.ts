@@ -18,17 +18,20 @@ export class ApiError extends Error {
   }
 }
 
-let csrf: string | undefined;
+/** What a log-in sends in place of the word, which it does not know yet: any value shows that a page of ours asks. */
+const BEFORE_LOG_IN = "log-in";
+
+let csrf = BEFORE_LOG_IN;
 
 /** Remembers the word that requests which change something must bring. */
 export function rememberCsrf(word: string | null | undefined) {
-  csrf = word ?? undefined;
+  csrf = word ?? BEFORE_LOG_IN;
 }
 
 const client = createClient<paths>({ baseUrl: "" });
 client.use({
   onRequest({ request }) {
-    if (csrf && request.method !== "GET") request.headers.set("x-weir-csrf", csrf);
+    if (request.method !== "GET") request.headers.set("x-weir-csrf", csrf);
     return request;
   },
 });

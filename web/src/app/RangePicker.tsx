@@ -4,6 +4,7 @@ import { IconChevronLeft, IconChevronRight, IconClock } from "@tabler/icons-reac
 import { useState } from "react";
 import { useRange, useSetSearch } from "./navigate";
 import { asQuery, PRESETS, type Range, rangeWords } from "./range";
+import { useSession } from "./session";
 
 const UNIT_MS: Record<string, number> = { s: 1e3, m: 6e4, h: 3.6e6, d: 8.64e7 };
 
@@ -14,7 +15,7 @@ function moment(word: string, now: number): number {
 }
 
 /** Both ends in milliseconds since 1970. */
-export function ends(range: Range, now = Date.now()): [number, number] {
+function ends(range: Range, now: number): [number, number] {
   const { since, until } = asQuery(range);
   return [moment(since, now), moment(until ?? "now", now)];
 }
@@ -24,8 +25,10 @@ export function RangePicker() {
   const setSearch = useSetSearch();
   const [since, setSince] = useState("");
   const [until, setUntil] = useState("");
-  const [from, to] = ends(range);
+  const session = useSession();
   const shift = (by: number) => {
+    // In a demonstration time ends where its data end.
+    const [from, to] = ends(range, session?.demo ? Date.parse(session.now) : Date.now());
     const step = (to - from) * by;
     setSearch({
       t: undefined,

@@ -179,6 +179,7 @@ function Palette() {
   const matching = screens.filter(({ label }) => label.toLowerCase().includes(wanted.toLowerCase()));
   return (
     <Spotlight
+      lockScroll={false}
       actions={[...found, ...matching]}
       query={query}
       onQueryChange={setQuery}

@@ -16,7 +16,6 @@ import { useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { api, got, type Schemas } from "../api/client";
 import { useRange, useSetSearch } from "../app/navigate";
-import { ends } from "../app/RangePicker";
 import { asQuery, type Range, readRange } from "../app/range";
 import { useAct } from "../app/act";
 import { useMayAct } from "../app/session";
@@ -183,24 +182,21 @@ function Conditions({ search }: { search: EventSearch }) {
 }
 
 function Histogram({ query }: { query: Record<string, string | undefined> & { since: string } }) {
-  const range = useRange();
   const setSearch = useSetSearch();
   const histogram = useQuery({
     queryKey: ["events", "histogram", query],
     queryFn: () => got(api.GET("/api/v1/events/histogram", { params: { query } })),
     placeholderData: (before) => before,
   });
-  const [from, to] = ends(range);
   const order = [...PRIORITIES].reverse();
   return (
     <Shown of={histogram} rows={4}>
-      {({ steps, step_s }) => (
+      {({ steps, step_s, span }) => (
         <TimeBars
           label="Events by priority over time"
           series={order.map((name) => ({ name, colour: PRIORITY_COLOUR[name] }))}
           stepMs={step_s * 1000}
-          from={from}
-          to={to}
+          span={span}
           show={count}
           steps={steps.map((step) => ({
             start: Date.parse(step.start),

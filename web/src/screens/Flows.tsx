@@ -4,7 +4,6 @@ import { useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { api, got, type Schemas } from "../api/client";
 import { useRange, useSetSearch } from "../app/navigate";
-import { ends } from "../app/RangePicker";
 import { asQuery, type Range, readRange } from "../app/range";
 import { bytes, count, words } from "../ui/format";
 import { Empty, HostLink, Raw, Shown } from "../ui/parts";
@@ -224,17 +223,15 @@ function groupCell(name: string, value: unknown) {
 const BYTES = [{ name: "bytes", colour: "#1c98ac" }];
 
 function Chart({ query }: { query: Query }) {
-  const range = useRange();
   const setSearch = useSetSearch();
   const series = useQuery({
     queryKey: ["series", query],
     queryFn: ({ signal }) => got(api.GET("/api/v1/flows/series", { params: { query }, signal })),
     placeholderData: (before) => before,
   });
-  const [from, to] = ends(range);
   return (
     <Shown of={series} rows={4}>
-      {({ columns, rows, step_s }) => {
+      {({ columns, rows, step_s, span }) => {
         const names = columns.map(({ name }) => name);
         const [start, amount] = [0, names.indexOf("bytes")];
         return (
@@ -242,8 +239,7 @@ function Chart({ query }: { query: Query }) {
             label="Bytes over time"
             series={BYTES}
             stepMs={(step_s ?? 60) * 1000}
-            from={from}
-            to={to}
+            span={span}
             show={bytes}
             steps={(rows as unknown as unknown[][]).map((row) => ({
               start: Date.parse(String(row[start])),

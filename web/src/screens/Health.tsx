@@ -3,7 +3,7 @@ import { Badge, Code, Group, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { api, got, type Schemas } from "../api/client";
 import { bytes, count, time } from "../ui/format";
-import { Empty, Panel, Raw, Shown } from "../ui/parts";
+import { Empty, Fact, Panel, Raw, Shown } from "../ui/parts";
 
 type Status = Schemas["Status"];
 
@@ -54,6 +54,7 @@ export function HealthScreen() {
             <Stores stores={status.stores} />
             <Anomalies anomalies={status.anomalies} />
           </div>
+          {status.reload && <Reload reload={status.reload} />}
           <BlindSpots blind={status.blind} />
         </Stack>
       )}
@@ -122,6 +123,24 @@ function Sources({ sources }: { sources: Status["sources"] }) {
           </div>
         ))}
       </details>
+    </Panel>
+  );
+}
+
+function Reload({ reload }: { reload: Schemas["Reload"] }) {
+  const list = (keys: string[]) => keys.join(", ") || "nothing";
+  return (
+    <Panel title="Configuration" note={`Read again at ${time(reload.at)} UTC.`}>
+      {reload.rejected ? (
+        <Text size="sm" fw={600}>
+          Refused, nothing changed: <Raw>{reload.rejected}</Raw>
+        </Text>
+      ) : (
+        <dl>
+          <Fact name="Applied">{list(reload.applied)}</Fact>
+          <Fact name="Needs a restart">{list(reload.needs_restart)}</Fact>
+        </dl>
+      )}
     </Panel>
   );
 }

@@ -3,7 +3,6 @@ import { Alert, Anchor, Badge, Card, Group, Stack, Table, Text, UnstyledButton }
 import { useQuery } from "@tanstack/react-query";
 import { api, got, type Schemas } from "../api/client";
 import { useGo, useRange, useSetSearch } from "../app/navigate";
-import { ends } from "../app/RangePicker";
 import { asQuery } from "../app/range";
 import { PRIORITIES, PRIORITY_COLOUR, PRIORITY_MARK } from "../app/theme";
 import { bits, bytes, change, count } from "../ui/format";
@@ -197,11 +196,9 @@ function Methods({ methods }: { methods: Overview["methods"] }) {
 const TRAFFIC = [{ name: "traffic", colour: "#1c98ac" }];
 
 function Traffic({ overview }: { overview: Overview }) {
-  const range = useRange();
   const setSearch = useSetSearch();
-  const { traffic } = overview;
+  const { traffic, span } = overview;
   if (!traffic) return null;
-  const [from, to] = ends(range);
   const stepMs = traffic.step_s * 1000;
   const facts: [string, string][] = [
     ["Highest", bits(traffic.bits_per_s_max)],
@@ -230,8 +227,7 @@ function Traffic({ overview }: { overview: Overview }) {
         label="Bits per second over time"
         series={TRAFFIC}
         stepMs={stepMs}
-        from={from}
-        to={to}
+        span={span}
         show={bits}
         steps={traffic.points.map((point) => ({
           start: Date.parse(point.start),

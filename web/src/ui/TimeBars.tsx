@@ -1,6 +1,7 @@
 // Stacked bars over time, drawn as plain SVG, with a brush that sets the window and a table that says the same in words.
 import { Group, Table, Text } from "@mantine/core";
 import { useId, useRef, useState } from "react";
+import type { Schemas } from "../api/client";
 import { time } from "./format";
 
 export interface Series {
@@ -20,8 +21,8 @@ interface Props {
   series: Series[];
   steps: Step[];
   stepMs: number;
-  from: number;
-  to: number;
+  /** What the server looked at: its clock counts, not ours. */
+  span: Schemas["Span"];
   show: (value: number) => string;
   onSelect?: (since: string, until: string) => void;
 }
@@ -31,19 +32,20 @@ const HEIGHT = 140;
 /** Narrower selections are clicks that slipped. */
 const BRUSH_MIN = 6;
 
-export function TimeBars({ label, series, steps, stepMs, from, to, show, onSelect }: Props) {
+export function TimeBars({ label, series, steps, stepMs, span, show, onSelect }: Props) {
   const svg = useRef<SVGSVGElement>(null);
   const titleId = useId();
   const [brush, setBrush] = useState<[number, number]>();
   const [over, setOver] = useState<Step>();
-  const span = Math.max(to - from, 1);
-  const x = (at: number) => ((at - from) / span) * WIDTH;
+  const from = Date.parse(span.since);
+  const length = Math.max(Date.parse(span.until) - from, 1);
+  const x = (at: number) => ((at - from) / length) * WIDTH;
   const highest = Math.max(1, ...steps.map((step) => step.values.reduce((sum, value) => sum + value, 0)));
   const place = (clientX: number) => {
     const box = svg.current?.getBoundingClientRect();
     return box ? Math.min(WIDTH, Math.max(0, ((clientX - box.left) / box.width) * WIDTH)) : 0;
   };
-  const momentOf = (at: number) => new Date(from + (at / WIDTH) * span).toISOString();
+  const momentOf = (at: number) => new Date(from + (at / WIDTH) * length).toISOString();
   return (
     <div className="bars">
       <svg
@@ -61,7 +63,7 @@ export function TimeBars({ label, series, steps, stepMs, from, to, show, onSelec
         onPointerMove={(event) => {
           const at = place(event.clientX);
           setBrush((now) => now && [now[0], at]);
-          const moment = from + (at / WIDTH) * span;
+          const moment = from + (at / WIDTH) * length;
           setOver(steps.find((step) => moment >= step.start && moment < step.start + stepMs));
         }}
         onPointerLeave={() => setOver(undefined)}
@@ -80,7 +82,7 @@ export function TimeBars({ label, series, steps, stepMs, from, to, show, onSelec
             const height = ((step.values[index] ?? 0) / highest) * (HEIGHT - 4);
             y -= height;
             const left = x(step.start);
-            const width = Math.max(1.5, (stepMs / span) * WIDTH - 1);
+            const width = Math.max(1.5, (stepMs / length) * WIDTH - 1);
             return height > 0 ? (
               <rect
                 key={one.name + step.start}
@@ -105,7 +107,7 @@ export function TimeBars({ label, series, steps, stepMs, from, to, show, onSelec
       </svg>
       <Group justify="space-between" gap="xs">
         <Text size="xs" c="dimmed">
-          {time(new Date(from).toISOString())}
+          {time(span.since)}
         </Text>
         <Text size="xs" aria-hidden="true">
           {over
@@ -116,7 +118,7 @@ export function TimeBars({ label, series, steps, stepMs, from, to, show, onSelec
             : `highest ${show(highest)}${onSelect ? " · drag to zoom" : ""}`}
         </Text>
         <Text size="xs" c="dimmed">
-          {time(new Date(to).toISOString())} UTC
+          {time(span.until)} UTC
         </Text>
       </Group>
       <details>

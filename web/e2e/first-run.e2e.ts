@@ -1,0 +1,88 @@
+// A server's first day: the administrator is made, a capture comes to lie in the watched folder, the configuration is read
+// again while somebody looks, and the log-in that follows a log-out works.
+import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { browserIsThere, launch, Watched } from "./browser";
+import { House, INCIDENT } from "./house";
+
+const PASSWORD = "a long enough password";
+
+describe.skipIf(!browserIsThere())("the first run", () => {
+  let house: House;
+  let browser: Browser;
+  let watched: Watched;
+
+  beforeAll(async () => {
+    const words = ["--config", "%/weir.toml", "--store", "%/store", "--watch", "%/in", "--no-collect"];
+    house = new House(["serve", ...words, "--listen", "127.0.0.1:0"], (folder) => {
+      mkdirSync(join(folder, "in"));
+      writeFileSync(join(folder, "weir.toml"), 'inside = ["192.168.0.0/16"]\n');
+    });
+    browser = await launch();
+    watched = await Watched.open(browser, await house.address());
+  });
+  afterAll(async () => {
+    await watched?.close();
+    await browser?.close();
+    expect(await house?.end()).toBe(0);
+  });
+
+  it("makes the administrator with the token that was printed", async () => {
+    const { page } = watched;
+    await watched.go("/");
+    const token = await house.says(/token .*: (\S+)$/);
+    await watched.setUp(token, "short");
+    await page.getByRole("alert").waitFor();
+    await watched.picture("first-run-light");
+    expect(await watched.inaccessible()).toEqual([]);
+    await watched.setUp(token, PASSWORD);
+    await page.getByText("Where to start").waitFor();
+    await page.getByText("there is no source yet").waitFor();
+    expect(watched.faults()).toEqual([]);
+  });
+
+  it("shows a capture that comes, and where in time it is", async () => {
+    const { page } = watched;
+    // Whole at once, as a recorder would hand it over.
+    copyFileSync(INCIDENT, join(house.folder, "incident.part"));
+    renameSync(join(house.folder, "incident.part"), join(house.folder, "in/incident.pcap.zst"));
+    await house.says(/read incident\.pcap\.zst/);
+    await watched.go("/?since=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00Z");
+    await page.getByRole("button", { name: "Show that" }).click();
+    await page.getByText("195 Samba log-ins").waitFor();
+    await watched.go("/health");
+    await page.getByRole("table", { name: "Sources" }).getByText("incident.pcap.zst").waitFor();
+    expect(watched.faults()).toEqual([]);
+  });
+
+  it("reads the configuration again while somebody works", async () => {
+    const { page } = watched;
+    writeFileSync(join(house.folder, "weir.toml"), 'inside = ["192.168.0.0/16"]\n[methods.scans]\nports_min = 40\n');
+    house.signal("SIGHUP");
+    await house.says(/configuration read again: applied methods/);
+    await page.getByText(/methods/).first().waitFor();
+    writeFileSync(join(house.folder, "weir.toml"), "insidee = []\n");
+    house.signal("SIGHUP");
+    await house.says(/configuration refused.*insidee/);
+    await watched.go("/health");
+    await page.getByText(/insidee/).waitFor();
+    expect(watched.faults()).toEqual([]);
+  });
+
+  it("lets in again who logged out, and nobody else", async () => {
+    const { page } = watched;
+    await page.getByRole("button", { name: "anna" }).click();
+    await page.getByRole("menuitem", { name: "Log out" }).click();
+    await page.getByRole("heading", { name: "Log in to Weir" }).waitFor();
+    await page.getByLabel("Name").fill("anna");
+    await page.getByRole("textbox", { name: "Password" }).fill("not the password");
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("alert").waitFor();
+    await page.getByRole("textbox", { name: "Password" }).fill(PASSWORD);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("heading", { name: "In short" }).waitFor();
+    expect(watched.faults()).toEqual([]);
+  });
+});

@@ -1,0 +1,143 @@
+// The shipped incident, replayed: what people do with it, and every screen in both themes.
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { browserIsThere, launch, THEMES, Watched } from "./browser";
+import { House, INCIDENT } from "./house";
+
+describe.skipIf(!browserIsThere())("the incident", () => {
+  let house: House;
+  let base: string;
+  let browser: Browser;
+  let watched: Watched;
+
+  beforeAll(async () => {
+    house = new House(["demo", INCIDENT, "--listen", "127.0.0.1:0", "--speed", "100000"]);
+    base = await house.address();
+    browser = await launch();
+    await house.says(/the replay is over/);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    expect(await house?.end()).toBe(0);
+  });
+  beforeEach(async () => {
+    watched = await Watched.open(browser, base);
+  });
+  afterEach(async () => {
+    expect(watched.faults()).toEqual([]);
+    await watched.close();
+  });
+
+  it("is three clicks from the overview to its flows", async () => {
+    const { page } = watched;
+    await watched.go("/");
+    expect(await page.getByText("195 Samba log-ins").count()).toBeGreaterThan(0);
+    await page.getByRole("button", { name: "DICTATTACK" }).first().click();
+    await page.getByRole("heading", { name: "Dictionary attack" }).waitFor();
+    expect(await page.getByText("attempts >= attempts_min").count()).toBe(1);
+    await page.getByRole("button", { name: "Open in Flows" }).click();
+    await page.getByText(/^[0-9]+ of 3,648 records fit/).waitFor();
+    const flows = page.getByRole("region", { name: "Flow records" });
+    expect(await flows.getByText("192.168.0.252").count()).toBeGreaterThan(5);
+    const [from] = (await page.getByText(/records fit/).innerText()).split(" ");
+    expect(Number(from)).toBeGreaterThanOrEqual(195);
+    await page.goBack();
+    await page.getByRole("heading", { name: "Dictionary attack" }).waitFor();
+    await page.goBack();
+    await page.getByText("Where to start").waitFor();
+  });
+
+  it("is triaged together", async () => {
+    const { page } = watched;
+    await watched.go("/events?t=24h");
+    await page.getByRole("checkbox", { name: "Select all shown" }).check();
+    await page.getByText("3 selected").waitFor();
+    await page.getByRole("button", { name: "Acknowledge" }).click();
+    await expect.poll(() => page.getByRole("table").getByText("acknowledged").count()).toBe(3);
+    await page.getByRole("checkbox", { name: "Select all shown" }).check();
+    await page.getByRole("button", { name: "Reopen" }).click();
+    await expect.poll(() => page.getByRole("table").getByText("acknowledged").count()).toBe(0);
+  });
+
+  it("is found by links, and back leads back", async () => {
+    const { page } = watched;
+    await watched.go("/events?t=24h&priority=high");
+    await page.getByText("1 events").waitFor();
+    await page.getByRole("button", { name: "Take away priority" }).click();
+    await page.getByText("3 events").waitFor();
+    expect(new URL(page.url()).search).toBe("?t=24h");
+    await page.goBack();
+    await page.getByText("1 events").waitFor();
+    await watched.go("/flows?t=24h&filter=dst%20port%20445%20and%20bytes%20%3E%201k&by=src_ip&order=flows");
+    await page.getByRole("table", { name: "Groups of flows" }).getByText("192.168.0.33").waitFor();
+    await watched.go("/hosts/192.168.0.33?t=24h");
+    await page.getByText("Services it uses").waitFor();
+    await watched.go("/nowhere");
+    await page.getByText("There is no such page").waitFor();
+  });
+
+  it("stays where it was when the page is loaded again, also in the midst of loading", async () => {
+    const { page } = watched;
+    await page.goto(`${base}/flows?t=24h&filter=proto%20udp`, { waitUntil: "commit" });
+    await page.waitForRequest(/\/api\/v1\//);
+    await page.reload();
+    await watched.settled();
+    expect(await page.getByRole("textbox", { name: "Filter" }).inputValue()).toBe("proto udp");
+    await page.getByText(/records fit/).waitFor();
+  });
+
+  it("is reached by keys alone", async () => {
+    const { page } = watched;
+    await watched.go("/?t=24h");
+    await page.keyboard.press("g");
+    await page.keyboard.press("e");
+    await page.waitForURL(/\/events/);
+    await watched.settled();
+    await page.getByText("3 events").waitFor();
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Dictionary attack" }).waitFor();
+    await page.keyboard.press("?");
+    await page.getByRole("dialog").getByText("Open the event").waitFor();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("/");
+    await page.getByRole("dialog").getByRole("textbox").fill("192.168.0.252");
+    await page.getByText("Host 192.168.0.252").waitFor();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/hosts\/192\.168\.0\.252/);
+  });
+
+  it("says what is wrong with a filter, and where", async () => {
+    const { page } = watched;
+    await watched.go("/flows?t=24h");
+    await page.getByRole("textbox", { name: "Filter" }).fill("dst prot 445");
+    await page.getByRole("alert").getByText("; did you mean port?").waitFor();
+  });
+
+  it.each(THEMES)("is shown by screens that are sound, accessible and fit: %s", async (theme) => {
+    const watched = await Watched.open(browser, base, theme);
+    const events = await fetch(`${base}/api/v1/events?sort=risk`);
+    const { events: found } = (await events.json()) as { events: { id: string }[] };
+    const screens: [string, string][] = [
+      ["overview", "/?t=1h"],
+      ["events", "/events?t=1h"],
+      ["event", `/events/${found[0]?.id}?t=1h`],
+      ["hosts", "/hosts?t=1h"],
+      ["host", "/hosts/192.168.0.33?t=1h"],
+      ["flows", "/flows?t=1h"],
+      ["flows-top", "/flows?t=1h&by=src_ip,dst_ip"],
+      ["methods", "/methods"],
+      ["method", "/methods/DICTATTACK"],
+      ["health", "/health"],
+    ];
+    const faults: string[] = [];
+    for (const [name, path] of screens) {
+      await watched.go(path);
+      await watched.picture(`${name}-${theme}`);
+      const found = [...(await watched.inaccessible()), ...(await watched.overflows()), ...watched.faults()];
+      faults.push(...found.map((fault) => `${name}: ${fault}`));
+    }
+    await watched.close();
+    expect(faults).toEqual([]);
+  });
+});
