@@ -16,8 +16,9 @@ use crate::App;
 use crate::events::EventRow;
 use crate::flows::Cost;
 use crate::problem::{Params, Part, Problem, Result};
+use crate::threat::ThreatScore;
 use crate::window::{Span, Window};
-use crate::{events, filter, search};
+use crate::{events, filter, search, threat};
 
 /// Hosts of a list when nothing is asked, and events shown of one.
 const LIST: u32 = 100;
@@ -39,7 +40,7 @@ pub(crate) struct HostParams {
     pub(crate) until: Option<String>,
     /// Address or prefix.
     pub(crate) within: Option<String>,
-    /// `bytes` (the default), `flows`, `peers`.
+    /// `bytes` (the default), `flows`, `peers`, `threat`.
     pub(crate) order: Option<String>,
     /// 1 to 1000; 100 when absent.
     pub(crate) limit: Option<u32>,
@@ -80,6 +81,8 @@ pub(crate) struct Host {
     pub(crate) events: i64,
     /// The highest risk of those.
     pub(crate) risk: i64,
+    /// What those events amount to, 0 to 100; the terms are with the one host.
+    pub(crate) threat: f64,
 }
 
 /// One host.
@@ -89,6 +92,8 @@ pub(crate) struct HostDetail {
     /// Absent: it was not seen in the flows of the span.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) host: Option<Host>,
+    /// What its events amount to, with every term.
+    pub(crate) threat: ThreatScore,
     /// Hardware addresses seen beside it, most flows first; a router's when it is not on the link.
     pub(crate) macs: Vec<HostMac>,
     /// Services others used on it.
@@ -142,10 +147,15 @@ pub(crate) async fn list(
         "flows" => FLOWS,
         "bytes" => BYTES,
         "peers" => PEERS,
-        _ => return Err(Problem::at("order", "must be bytes, flows or peers")),
+        // Ordered by events; the flows only add figures.
+        "threat" => BYTES,
+        _ => return Err(Problem::at("order", "must be bytes, flows, peers or threat")),
     };
     let within = params.within.as_deref().filter(|text| !text.is_empty());
     let prefix = within.map(|text| prefix("within", text)).transpose()?;
+    if params.order.as_deref() == Some("threat") {
+        return by_threat(&app, window, prefix, limit as usize).await;
+    }
     let (mut hosts, mut total) = (Vec::new(), 0);
     // A prefix finds the flows of its hosts, whose peers are groups as well: they are left out after.
     let asked = if prefix.is_some() {
@@ -172,6 +182,42 @@ pub(crate) async fn list(
         total = found.groups;
     }
     add_events(&app, window, &mut hosts).await?;
+    Ok(Json(HostPage {
+        span: window.span(),
+        hosts,
+        total,
+    }))
+}
+
+/// Hosts that events are about, greatest threat first; figures of flows where they were seen in flows.
+async fn by_threat(
+    app: &Arc<App>,
+    window: Window,
+    prefix: Option<IpNet>,
+    limit: usize,
+) -> Result<Json<HostPage>> {
+    let threats = events::store(app)?.threats(&events::within(window)).await?;
+    let mut scored: Vec<(f64, IpAddr)> = threats
+        .iter()
+        .filter_map(|(ip, about)| Some((threat::score(about, app.now()).score, ip.parse().ok()?)))
+        .filter(|(_, ip)| prefix.is_none_or(|prefix| prefix.contains(ip)))
+        .collect();
+    scored.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+    let total = scored.len() as u64;
+    scored.truncate(limit);
+    let mut seen: Vec<Host> = Vec::new();
+    if app.set.flows.is_some() && !scored.is_empty() {
+        let ips: Vec<String> = scored.iter().map(|(_, ip)| ip.to_string()).collect();
+        let filter = filter::read(app, "order", Some(&format!("ip in [{}]", ips.join(", "))))?;
+        let (found, _) = by_host(app, window, filter, BYTES, GROUPS_MAX).await?;
+        seen = found.rows.iter().filter_map(|line| host(line)).collect();
+    }
+    let hosts = scored.iter().map(|(_, ip)| {
+        let known = seen.iter().find(|host| host.ip.parse() == Ok(*ip));
+        known.cloned().unwrap_or_else(|| Host::unseen(*ip))
+    });
+    let mut hosts: Vec<Host> = hosts.collect();
+    add_events(app, window, &mut hosts).await?;
     Ok(Json(HostPage {
         span: window.span(),
         hosts,
@@ -221,9 +267,16 @@ pub(crate) async fn one(
         let page = events::store(&app)?.list(&filter, Sort::Risk, LIST, None).await?;
         Ok(page.rows.into_iter().map(EventRow::from).collect())
     };
+    let only = Filter {
+        source: about,
+        ..events::within(window)
+    };
+    let threats = events::store(&app)?.threats(&only).await?;
+    let threats = threats.into_values().next().unwrap_or_default();
     Ok(Json(HostDetail {
         span: window.span(),
         host: own.pop(),
+        threat: threat::score(&threats, app.now()),
         macs,
         offered: services(top(&to, &["proto", "dst_port"]).await?),
         used: services(top(&from, &["proto", "dst_port"]).await?),
@@ -277,6 +330,24 @@ async fn by_host(
     search::table(app, window, filter, search::groups(keys, measures, order, limit)).await
 }
 
+impl Host {
+    /// Known from events alone.
+    fn unseen(ip: IpAddr) -> Self {
+        Self {
+            ip: ip.to_string(),
+            first_seen: None,
+            last_seen: None,
+            flows: 0,
+            packets: 0,
+            bytes: 0,
+            peers: 0,
+            events: 0,
+            risk: 0,
+            threat: 0.0,
+        }
+    }
+}
+
 fn host(line: &[Option<Scalar<'static>>]) -> Option<Host> {
     Some(Host {
         ip: search::text(line, 0)?,
@@ -289,6 +360,7 @@ fn host(line: &[Option<Scalar<'static>>]) -> Option<Host> {
         peers: search::number(line, 6).saturating_sub(1),
         events: 0,
         risk: 0,
+        threat: 0.0,
     })
 }
 
@@ -329,7 +401,10 @@ async fn add_events(app: &App, window: Window, hosts: &mut [Host]) -> Result<()>
     let filter = events::within(window);
     let counts = events::counts(store, &filter, Facet::Source, FACET_MAX).await?;
     let worst = store.list(&filter, Sort::Risk, FACET_MAX, None).await?.rows;
+    let threats = store.threats(&filter).await?;
     for host in hosts {
+        let about = threats.get(&host.ip);
+        host.threat = about.map_or(0.0, |about| threat::score(about, app.now()).score);
         let own = counts.iter().find(|count| count.value == host.ip);
         host.events = own.map_or(0, |count| count.count);
         // Highest risk first: the first one is the host's highest.
@@ -341,7 +416,7 @@ async fn add_events(app: &App, window: Window, hosts: &mut [Host]) -> Result<()>
     Ok(())
 }
 
-fn prefix(place: &str, text: &str) -> Result<IpNet> {
+pub(crate) fn prefix(place: &str, text: &str) -> Result<IpNet> {
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let parsed = text.parse::<IpNet>().ok().map(|net| net.trunc()).or_else(single);
     parsed.ok_or_else(|| Problem::at(place, "must be an address or a prefix such as 10.0.0.0/8"))

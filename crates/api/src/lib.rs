@@ -4,6 +4,7 @@
 pub mod accounts;
 mod audit;
 mod events;
+mod false_positives;
 mod filter;
 mod flows;
 pub mod guard;
@@ -20,6 +21,7 @@ mod session;
 mod state;
 pub mod status;
 mod stream;
+mod threat;
 mod ui;
 mod users;
 mod window;
@@ -33,7 +35,7 @@ use axum::response::IntoResponse;
 use axum::{Router, routing};
 
 pub use openapi::document;
-pub use state::{App, Flows, MethodPage, Setting};
+pub use state::{App, Flows, MethodPage, Program, Setting};
 pub use stream::Stream;
 pub use ui::is_built;
 

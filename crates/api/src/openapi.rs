@@ -12,7 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    App, audit, events, filter, flows, guard, health, hosts, methods, overview, session, stream, users,
+    App, audit, events, false_positives, filter, flows, guard, health, hosts, methods, overview, session,
+    stream, users,
 };
 
 /// Where the interface lies.
@@ -59,6 +60,10 @@ pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(events::histogram))
         .routes(routes!(events::act))
         .routes(routes!(events::one))
+        .routes(routes!(false_positives::propose))
+        .routes(routes!(false_positives::list, false_positives::add))
+        .routes(routes!(false_positives::preview))
+        .routes(routes!(false_positives::remove))
         .routes(routes!(hosts::list))
         .routes(routes!(hosts::one))
         .routes(routes!(flows::list))

@@ -17,7 +17,7 @@ use crate::events::{Count, EventRow};
 use crate::health::DataHealth;
 use crate::problem::{Params, Problem, Result};
 use crate::window::{Span, Window};
-use crate::{events, health, search};
+use crate::{events, health, search, threat};
 
 /// Methods told apart.
 const METHODS: u32 = 100;
@@ -92,6 +92,8 @@ pub(crate) struct RiskySource {
     pub(crate) events: i64,
     /// The highest risk of an event.
     pub(crate) risk: i64,
+    /// What its events amount to, 0 to 100.
+    pub(crate) threat: f64,
     /// The highest priority of an event.
     pub(crate) priority: &'static str,
     /// Methods that found something, most events first.
@@ -141,6 +143,11 @@ pub(crate) async fn overview(
     let methods_before = by(Facet::Method, &before_filter).await?;
     let worst = store.list(&now_filter, Sort::Risk, WORST_READ, None).await?.rows;
     let worst: Vec<EventRow> = worst.into_iter().map(EventRow::from).collect();
+    let threats = store.threats(&now_filter).await?;
+    let threats = threats
+        .iter()
+        .map(|(ip, about)| (ip.as_str(), threat::score(about, app.now()).score))
+        .collect();
     let traffic = match &app.set.flows {
         Some(_) => Some(traffic(&app, window).await?),
         None => None,
@@ -171,7 +178,7 @@ pub(crate) async fn overview(
                 method: value,
             })
             .collect(),
-        sources: sources(&worst),
+        sources: sources(&worst, &threats),
         worst: worst
             .into_iter()
             .filter(|event| event.workflow != "resolved" && !event.false_positive)
@@ -194,7 +201,7 @@ fn title(app: &App, code: &str) -> String {
 }
 
 /// Sources of these events, which come highest risk first: most urgent first.
-fn sources(worst: &[EventRow]) -> Vec<RiskySource> {
+fn sources(worst: &[EventRow], threats: &BTreeMap<&str, f64>) -> Vec<RiskySource> {
     let mut sources: Vec<RiskySource> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for event in worst.iter().filter(|event| !event.false_positive) {
@@ -207,6 +214,7 @@ fn sources(worst: &[EventRow]) -> Vec<RiskySource> {
                 name: event.source_name.clone(),
                 events: 0,
                 risk: event.risk,
+                threat: threats.get(source).copied().unwrap_or(0.0),
                 priority: event.priority,
                 methods: Vec::new(),
             });
@@ -225,7 +233,10 @@ fn sources(worst: &[EventRow]) -> Vec<RiskySource> {
             }),
         }
     }
-    sources.sort_by_key(|source| std::cmp::Reverse((source.risk, source.events)));
+    sources.sort_by(|one, other| {
+        let by_threat = other.threat.total_cmp(&one.threat);
+        by_threat.then((other.risk, other.events).cmp(&(one.risk, one.events)))
+    });
     sources.truncate(SOURCES);
     for source in &mut sources {
         source.methods.sort_by_key(|count| std::cmp::Reverse(count.count));

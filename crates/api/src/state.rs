@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Semaphore;
-use weir_model::{FlowRecord, MethodMeta, ParamMeta, Time};
+use weir_model::{FalsePositiveRule, FlowRecord, MethodMeta, ParamMeta, Time};
 use weir_query::Catalog;
 use weir_store::Disk;
 use weir_store::event::EventStore;
@@ -34,6 +34,12 @@ pub struct Flows {
     pub shared: Shared,
 }
 
+/// What the handlers may ask of the running program.
+pub trait Program: Send + Sync {
+    /// These rules of false positives are in force from now on, in the place of all before.
+    fn rules(&self, rules: Vec<FalsePositiveRule>);
+}
+
 /// What the interface is made with.
 pub struct Setting {
     pub accounts: Accounts,
@@ -46,6 +52,7 @@ pub struct Setting {
     /// Words of the filter language over flow records.
     pub catalog: Catalog,
     pub methods: Vec<MethodPage>,
+    pub program: Arc<dyn Program>,
     /// A demonstration: whoever reaches the port may look and work on events without logging in.
     pub demo: bool,
     /// Served over TLS: cookies say so.

@@ -6,6 +6,7 @@ mod batch;
 pub mod community_id;
 pub mod elements;
 mod event;
+mod false_positive;
 mod filter;
 mod finding;
 mod flow;
@@ -20,6 +21,9 @@ mod transaction;
 pub use anomaly::{Anomaly, AnomalyCounts};
 pub use batch::{Batch, Item, Tick};
 pub use event::{Event, EventId, EventState};
+pub use false_positive::{
+    Conditions, ConditionsError, FALSE_POSITIVE_ENTRIES_MAX, FalsePositiveRule, Suspect,
+};
 pub use filter::FlowFilter;
 pub use finding::{Facts, Finding, Offender, Target, strength};
 pub use flow::{

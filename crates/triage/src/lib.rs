@@ -4,15 +4,18 @@
 mod evidence;
 mod open;
 mod risk;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evidence::Recent;
 use open::{Identity, OpenEvent};
+use rules::InForce;
 use weir_model::{Anomaly, AnomalyCounts, Batch, Event, Finding, NANOS_PER_S, Priority, Time};
 
 pub use risk::risk;
+pub use rules::{Hidden, RULES_MAX, Rules};
 
 /// Events open at a time; past it the longest silent ones are closed early and counted.
 const OPEN_MAX: usize = 10_000;
@@ -56,6 +59,8 @@ pub struct TriageConfig {
     /// Priorities that differ from the methods' own, by `METHOD`, `METHOD.Submethod` or `METHOD/instance`: the last
     /// that is there wins.
     pub priorities: BTreeMap<String, Priority>,
+    /// What people said is harmless; shared, and changed while a pipeline runs.
+    pub rules: Rules,
 }
 
 impl Default for TriageConfig {
@@ -65,6 +70,7 @@ impl Default for TriageConfig {
             site: "default",
             feed: "default",
             priorities: BTreeMap::new(),
+            rules: Rules::default(),
         }
     }
 }
@@ -84,6 +90,7 @@ pub struct Triage {
     /// Identities that stand behind another event.
     behind: BTreeMap<Identity, Identity>,
     recent: Recent,
+    in_force: InForce,
     anomalies: AnomalyCounts,
 }
 
@@ -95,6 +102,7 @@ impl Triage {
             open: BTreeMap::new(),
             behind: BTreeMap::new(),
             recent: Recent::default(),
+            in_force: InForce::default(),
             anomalies: AnomalyCounts::default(),
         }
     }
@@ -103,6 +111,7 @@ impl Triage {
     pub fn batch(&mut self, batch: &Arc<Batch>, findings: Vec<(u64, Finding)>) -> Vec<Change> {
         self.recent.push(&batch.flows);
         let mut changes = Vec::new();
+        self.take_rules(&mut changes);
         let mut findings = findings.into_iter().peekable();
         for tick in &batch.ticks {
             while let Some((_, finding)) = findings.next_if(|(seq, _)| *seq <= tick.seq) {
@@ -114,6 +123,21 @@ impl Triage {
             self.finding(finding, &mut changes);
         }
         changes
+    }
+
+    /// Takes up rules that changed: open events they call harmless end.
+    fn take_rules(&mut self, changes: &mut Vec<Change>) {
+        let in_force = self.config.rules.snapshot();
+        if in_force.same(&self.in_force) {
+            return;
+        }
+        let harmless = self.open.extract_if(.., |_, open| in_force.hides(&open.event));
+        let closed = harmless.map(|(_, open)| {
+            let now = open.last_heard();
+            Change::Closed(Box::new(open.close(now)))
+        });
+        changes.extend(closed);
+        self.in_force = in_force;
     }
 
     /// What was lost.
@@ -135,6 +159,9 @@ impl Triage {
     }
 
     fn finding(&mut self, finding: Finding, changes: &mut Vec<Change>) {
+        if self.in_force.hide(&finding, self.config.site, self.config.feed) {
+            return;
+        }
         let priority = self.priority(&finding);
         if self.config.preset == Preset::Quiet && priority < Priority::Medium {
             return;

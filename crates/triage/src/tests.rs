@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use expect_test::{Expect, expect};
 use weir_model::{
-    Clause, Facts, FlowFilter, Manual, Maturity, MethodMeta, Offender, Quantity, Reads, Scope, SubmethodMeta,
-    Target, Tick,
+    Clause, Conditions, Facts, FalsePositiveRule, FlowFilter, Manual, Maturity, MethodMeta, Offender,
+    Quantity, Reads, Scope, SubmethodMeta, Target, Tick,
 };
 
 use super::*;
@@ -208,6 +208,86 @@ fn the_same_attack_is_told_once_and_names_the_other() {
             closed end 9 TWIN: 20 tries from 10.0.0.1 on 10.0.0.9 [1]
         "#]],
     );
+}
+
+fn rule(id: &str, target: &str, expires_s: Option<i64>) -> FalsePositiveRule {
+    FalsePositiveRule {
+        id: id.to_owned(),
+        site: "default".to_owned(),
+        conditions: Conditions {
+            methods: vec!["GUESS".to_owned()],
+            targets: vec![target.parse().unwrap()],
+            ..Conditions::default()
+        },
+        author: "ann".to_owned(),
+        created: Time::from_secs(0),
+        expires: expires_s.map(Time::from_secs),
+        note: String::new(),
+    }
+}
+
+#[test]
+fn what_is_harmless_is_hidden_and_counted() {
+    let rules = Rules::default();
+    rules.set(vec![
+        rule("a", "10.0.0.9/32", Some(50)),
+        rule("b", "10.0.0.0/28", Some(50)),
+    ]);
+    let mut triage = Triage::new(TriageConfig {
+        rules: rules.clone(),
+        ..TriageConfig::default()
+    });
+    let findings = vec![
+        finding(&GUESS, 1, 9, 10, true),
+        finding(&GUESS, 2, 9, 10, true),
+        finding(&GUESS, 3, 200, 10, true),
+        finding(&TWIN, 4, 9, 10, true),
+        finding(&GUESS, 60, 8, 10, true),
+    ];
+    let changes = triage.batch(&Arc::new(Batch::default()), findings);
+    let told: Vec<String> = changes
+        .iter()
+        .map(|change| match change {
+            Change::Opened(event) => format!("{} {}", event.lead.method.code, event.targets[0]),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    // The third lies outside, the fourth is of another method; the last comes after the rules and joins the third.
+    assert_eq!(told, ["GUESS 10.0.0.200", "TWIN 10.0.0.9"]);
+    let hidden = Hidden {
+        rule: "a".to_owned(),
+        hits: 2,
+        last: Time::from_secs(2),
+    };
+    assert_eq!(rules.take_hidden(), [hidden.clone()], "the first rule counts");
+    assert_eq!(rules.take_hidden(), []);
+    rules.give_back(&hidden);
+    assert_eq!(rules.take_hidden(), [hidden]);
+}
+
+#[test]
+fn a_new_rule_ends_the_open_event() {
+    let rules = Rules::default();
+    let mut triage = Triage::new(TriageConfig {
+        rules: rules.clone(),
+        ..TriageConfig::default()
+    });
+    let batch = Arc::new(Batch::default());
+    assert_eq!(
+        triage.batch(&batch, vec![finding(&GUESS, 1, 9, 10, false)]).len(),
+        1
+    );
+    rules.set(vec![rule("a", "10.0.0.9/32", None)]);
+    let changes = triage.batch(&batch, vec![finding(&GUESS, 2, 9, 20, false)]);
+    assert!(matches!(changes.as_slice(), [Change::Closed(_)]), "{changes:?}");
+    assert!(triage.open.is_empty());
+}
+
+#[test]
+fn rules_are_bounded() {
+    let rules = Rules::default();
+    let many = (0..RULES_MAX + 3).map(|at| rule(&format!("{at:05}"), "10.0.0.9/32", None));
+    assert_eq!(rules.set(many.collect()), 3);
 }
 
 #[test]

@@ -106,6 +106,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events/{id}/false-positive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rule an event proposes: its method, source, targets and ports. Widen or narrow it, preview it, then make it. */
+        get: operations["get_events_id_false-positive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/false-positives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rules in the order of creation, which is the order they are asked in. */
+        get: operations["get_false-positives"];
+        put?: never;
+        /** Makes a rule. What it fits is hidden from now on; with `mark_stored` the stored events it fits are marked as well. */
+        post: operations["post_false-positives"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/false-positives/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which stored events would the rule have hidden? */
+        post: operations["post_false-positives_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/false-positives/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a rule: what it hid from now on shows again; with `unmark` the stored events it marked do, too. */
+        delete: operations["delete_false-positives_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/filter/check": {
         parameters: {
             query?: never;
@@ -560,8 +629,17 @@ export interface components {
             text?: string | null;
             verb: components["schemas"]["Verb"];
         };
+        /** @description A category people put an event into, and how far it is there. */
+        EventCategory: {
+            at: string;
+            author: string;
+            category: string;
+            /** @description `new`, `in work` or `solved`. */
+            state: string;
+        };
         /** @description Everything that is kept of an event. */
         EventDetail: components["schemas"]["EventRow"] & {
+            categories: components["schemas"]["EventCategory"][];
             comments: components["schemas"]["Note"][];
             /** @description The event as it was raised, with its rule and frozen evidence. */
             document: components["schemas"]["EventDocument"];
@@ -696,6 +774,8 @@ export interface components {
             /** @description RFC 3339 in UTC, as all times. */
             first_flow: string;
             id: string;
+            /** @description Instance of the method; `default` where there is one. */
+            instance: string;
             labels: string[];
             last_update: string;
             /** @description Code of the method: `DICTATTACK`. */
@@ -850,6 +930,11 @@ export interface components {
              * @description The highest risk of those.
              */
             risk: number;
+            /**
+             * Format: double
+             * @description What those events amount to, 0 to 100; the terms are with the one host.
+             */
+            threat: number;
         };
         /** @description One host. */
         HostDetail: {
@@ -865,6 +950,8 @@ export interface components {
             /** @description Whom it spoke with. */
             peers: components["schemas"]["HostPeer"][];
             span: components["schemas"]["Span"];
+            /** @description What its events amount to, with every term. */
+            threat: components["schemas"]["ThreatScore"];
             /** @description Services it used on others. */
             used: components["schemas"]["HostService"][];
         };
@@ -916,6 +1003,15 @@ export interface components {
             name: string;
             password: string;
         };
+        /** @description A rule that was made. */
+        MadeRule: {
+            id: string;
+            /**
+             * Format: int64
+             * @description Stored events that were marked.
+             */
+            marked: number;
+        };
         /** @description A token that was made. */
         MadeToken: {
             id: string;
@@ -962,6 +1058,19 @@ export interface components {
             events: number;
             method: string;
             title: string;
+        };
+        /** @description A rule to be made. */
+        NewRule: {
+            conditions: components["schemas"]["RuleConditions"];
+            /**
+             * Format: int32
+             * @description Days it holds; absent: until it is removed.
+             */
+            days?: number | null;
+            /** @description Marks the stored events it fits as false positives, too. */
+            mark_stored?: boolean;
+            /** @description Why it is harmless. */
+            note?: string;
         };
         /** @description A new token. */
         NewToken: {
@@ -1048,6 +1157,12 @@ export interface components {
              */
             type: string;
         };
+        /** @description The rule that an event proposes. */
+        ProposedRule: {
+            /** @description This method and submethod, this source, these targets and ports. */
+            conditions: components["schemas"]["RuleConditions"];
+            note: string;
+        };
         /** @description What became of reading the configuration again. */
         Reload: {
             /** @description Keys whose new value is in force. */
@@ -1058,6 +1173,14 @@ export interface components {
             needs_restart: string[];
             /** @description Why the whole file was refused; then nothing changed. */
             rejected?: string | null;
+        };
+        /** @description What became of a removal. */
+        Removed: {
+            /**
+             * Format: int64
+             * @description Events whose mark was taken off.
+             */
+            unmarked: number;
         };
         /** @description A host that events are about. */
         RiskySource: {
@@ -1075,12 +1198,98 @@ export interface components {
             risk: number;
             /** @description Address, or hardware address where there is none. */
             source: string;
+            /**
+             * Format: double
+             * @description What its events amount to, 0 to 100.
+             */
+            threat: number;
         };
         /**
          * @description What somebody may do; each may all that those before it may.
          * @enum {string}
          */
         Role: "viewer" | "analyst" | "admin";
+        /** @description What is harmless. A list that is empty or absent asks nothing; one entry of a list must fit, and all lists must. */
+        RuleConditions: {
+            /** @default [] */
+            feeds: string[];
+            /**
+             * @description Instances of methods.
+             * @default []
+             */
+            instances: string[];
+            /**
+             * @description Hardware addresses of the source.
+             * @default []
+             */
+            macs: string[];
+            /**
+             * @description `METHOD` or `METHOD.Submethod`.
+             * @default []
+             */
+            methods: string[];
+            /**
+             * @description Every target of the event must have one of these ports.
+             * @default []
+             */
+            ports: number[];
+            /**
+             * @description Addresses or prefixes of the source.
+             * @default []
+             */
+            sources: string[];
+            /**
+             * @description Addresses or prefixes; every target of the event must lie in one of them.
+             * @default []
+             */
+            targets: string[];
+        };
+        /** @description What a rule would have hidden. */
+        RulePreview: {
+            /** @description Stored events it fits. */
+            events: number;
+            /** @description The latest of them. */
+            latest: components["schemas"]["EventRow"][];
+            since: string;
+            until: string;
+            /** @description False: there are more stored events than were looked at (the latest 20,000). */
+            whole: boolean;
+            /** @description Of those, events that people worked on: acknowledged, closed, assigned or commented as real. */
+            worked_on: number;
+        };
+        /** @description A rule. */
+        RuleShown: {
+            author: string;
+            conditions: components["schemas"]["RuleConditions"];
+            /** @description RFC 3339, as all times. */
+            created: string;
+            /** @description Past its end: it hides nothing any more. */
+            expired: boolean;
+            expires?: string | null;
+            /**
+             * Format: int64
+             * @description Findings it hid. Up to a second old.
+             */
+            hits: number;
+            id: string;
+            /** @description When the last of those was detected. */
+            last_hit?: string | null;
+            /**
+             * Format: int64
+             * @description Stored events that carry its mark.
+             */
+            marked: number;
+            note: string;
+            /** @description Hid nothing for 90 days: a candidate for removal. */
+            unused: boolean;
+        };
+        /** @description A rule to be tried over stored events. */
+        RuleTrial: {
+            conditions: components["schemas"]["RuleConditions"];
+            /** @description RFC 3339, `now`, `now-7d`. Thirty days before `until` when absent. */
+            since?: string | null;
+            until?: string | null;
+        };
         /** @description Who is asking, and what the interface has to know before anything else. */
         Session: {
             /** @description A demonstration: a store that is deleted at the end, no log-in. */
@@ -1231,6 +1440,69 @@ export interface components {
             tactic: string;
             technique: string;
         };
+        /** @description A threat score and what it is made of: the sum of the terms, times the factors, at most 100. */
+        ThreatScore: {
+            /** @description Different methods that found something. */
+            methods: number;
+            /**
+             * Format: double
+             * @description 1 + 0.10 for each method after the first.
+             */
+            methods_factor: number;
+            /**
+             * Format: double
+             * @description 0 to 100.
+             */
+            score: number;
+            /**
+             * Format: double
+             * @description Sum of the terms' points.
+             */
+            sum: number;
+            /** @description Different ATT&CK tactics of the events. */
+            tactics: string[];
+            /**
+             * Format: double
+             * @description 1 + 0.15 for each tactic after the first.
+             */
+            tactics_factor: number;
+            /** @description Most points first. */
+            terms: components["schemas"]["ThreatTerm"][];
+        };
+        /** @description The events of one method and submethod: weight x probability x reach x age x repeats. */
+        ThreatTerm: {
+            /**
+             * Format: double
+             * @description Halves every 24 hours since the last update.
+             */
+            age: number;
+            /** Format: int64 */
+            events: number;
+            method: string;
+            /** Format: double */
+            points: number;
+            /**
+             * Format: double
+             * @description The highest probability, 0 to 1.
+             */
+            probability: number;
+            /**
+             * Format: double
+             * @description 1 + 0.25 ln(1 + targets), of the event with most targets.
+             */
+            reach: number;
+            /**
+             * Format: double
+             * @description 1 + ln(events).
+             */
+            repeats: number;
+            submethod: string;
+            /**
+             * Format: double
+             * @description The highest priority: 40 critical, 20 high, 8 medium, 3 low, 1 informational.
+             */
+            weight: number;
+        };
         /** @description A token without its secret. */
         TokenShown: {
             created: string;
@@ -1303,7 +1575,7 @@ export interface components {
          * @description Something to do with events.
          * @enum {string}
          */
-        Verb: "acknowledge" | "close" | "reopen" | "label" | "unlabel" | "comment" | "assign" | "false_positive" | "true_positive" | "pin" | "unpin";
+        Verb: "acknowledge" | "close" | "reopen" | "label" | "unlabel" | "categorise" | "categorise_in_work" | "categorise_solved" | "uncategorise" | "comment" | "assign" | "false_positive" | "true_positive" | "pin" | "unpin";
     };
     responses: never;
     parameters: never;
@@ -1628,6 +1900,196 @@ export interface operations {
             };
         };
     };
+    "get_events_id_false-positive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProposedRule"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get_false-positives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleShown"][];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post_false-positives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRule"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeRule"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post_false-positives_preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleTrial"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulePreview"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete_false-positives_id": {
+        parameters: {
+            query?: {
+                /** @description Takes the marks it made off stored events as well. */
+                unmark?: boolean;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_filter_check: {
         parameters: {
             query?: {
@@ -1860,7 +2322,7 @@ export interface operations {
                 until?: string;
                 /** @description Address or prefix. */
                 within?: string;
-                /** @description `bytes` (the default), `flows`, `peers`. */
+                /** @description `bytes` (the default), `flows`, `peers`, `threat`. */
                 order?: string;
                 /** @description 1 to 1000; 100 when absent. */
                 limit?: number;

@@ -1,7 +1,7 @@
 //! A house for one test: stores in a folder of its own, three users, and requests without a socket.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use weir_api::accounts::{Accounts, Role};
-use weir_api::{App, Flows, Setting};
-use weir_model::Time;
+use weir_api::{App, Flows, Program, Setting};
+use weir_model::{FalsePositiveRule, Time};
 use weir_query::Catalog;
 use weir_store::LocalDisk;
 use weir_store::event::{EventRecord, EventStore, Place};
@@ -25,8 +25,22 @@ pub(crate) const SPAN: &str = "since=2026-01-01T00:00:00Z&until=2026-01-02T00:00
 pub(crate) struct House {
     pub(crate) app: Arc<App>,
     router: Router,
+    /// What the program was told.
+    pub(crate) program: Arc<Ran>,
     folder: PathBuf,
     _flows: FlowStore,
+}
+
+/// A program that only remembers what it was told.
+#[derive(Default)]
+pub(crate) struct Ran {
+    pub(crate) rules: Mutex<Vec<FalsePositiveRule>>,
+}
+
+impl Program for Ran {
+    fn rules(&self, rules: Vec<FalsePositiveRule>) {
+        *self.rules.lock().unwrap() = rules;
+    }
 }
 
 /// An answer.
@@ -68,6 +82,7 @@ impl House {
         store.finish(EPOCH).unwrap();
         let accounts = Accounts::open(folder.join("accounts.json")).unwrap();
         let events = EventStore::open(&Place::Folder(folder.clone())).await.unwrap();
+        let program = Arc::new(Ran::default());
         let setting = Setting {
             accounts,
             events: Some(events),
@@ -78,6 +93,7 @@ impl House {
             flow_line: |flow| json!({"src_ip": flow.key.initiator_ip, "start": flow.start.0}).to_string(),
             catalog: Catalog::flows().clone(),
             methods: Vec::new(),
+            program: program.clone(),
             demo,
             secure: false,
             hosts: vec!["weir.test".to_owned()],
@@ -87,6 +103,7 @@ impl House {
         Self {
             router: weir_api::router(app.clone()),
             app,
+            program,
             folder,
             _flows: store,
         }

@@ -7,6 +7,7 @@
 
 mod access;
 mod events;
+mod false_positives;
 mod flows;
 mod house;
 mod stream;

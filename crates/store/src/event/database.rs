@@ -17,11 +17,18 @@ const WAIT: Duration = Duration::from_secs(5);
 const FILE: &str = "events.db";
 
 /// Migrations in order; a published one is never changed, only followed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    "events",
-    include_str!("../../migrations/event/0001_events.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "events",
+        include_str!("../../migrations/event/0001_events.sql"),
+    ),
+    (
+        2,
+        "false positive rules",
+        include_str!("../../migrations/event/0002_false_positive_rules.sql"),
+    ),
+];
 
 /// What can go wrong with the event database.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +58,12 @@ pub enum StoreError {
         limit: usize,
         found: usize,
     },
+    /// Nothing by that id.
+    #[error("there is no {what} {id:?}")]
+    NoSuch { what: &'static str, id: String },
+    /// No room for another.
+    #[error("there are {limit} {what} already, which is the limit; remove some first")]
+    Full { what: &'static str, limit: i64 },
     /// The spool on disk.
     #[error("the spool {at} cannot be used: {why}")]
     Spool { at: String, why: std::io::Error },

@@ -9,8 +9,10 @@ mod keeper;
 mod read;
 mod record;
 mod retain;
+mod rules;
 mod spool;
 mod sql;
+mod threat;
 mod work;
 mod write;
 
@@ -21,7 +23,9 @@ pub use keeper::{Keeper, KeeperStats};
 pub use read::{Category, Detail, Facet, Note, Page, Row, Step, Update};
 pub use record::{EventRecord, RecordError};
 pub use retain::{Retention, Retired};
+pub use rules::{Fitting, KeptRule};
 pub use spool::Spool;
+pub use threat::{SourceEvents, SourceThreat};
 pub use work::{Action, CategoryState, Workflow};
 pub use write::Put;
 

@@ -16,7 +16,7 @@ const STEPS_MAX: i64 = 10_000;
 /// Letters of an id that must be given.
 const ID_LETTERS_MIN: usize = 4;
 
-const ROW: &str = "SELECT id, site, feed, method, submethod, title, priority, probability, risk, state, workflow, assignee, \
+pub(super) const ROW: &str = "SELECT id, site, feed, instance, method, submethod, title, priority, probability, risk, state, workflow, assignee, \
                    false_positive, pinned, source_ip, source_mac, source_name, source_user, target_count, first_flow, detected, \
                    detected_ns, last_update, last_update_ns, ended, updates, reason FROM events";
 
@@ -26,6 +26,8 @@ pub struct Row {
     pub id: String,
     pub site: String,
     pub feed: String,
+    /// Instance of the method.
+    pub instance: String,
     pub method: String,
     pub submethod: String,
     pub title: String,
@@ -336,17 +338,16 @@ impl EventStore {
         Ok(sql.query().fetch_all(&self.pool).await?)
     }
 
-    async fn add_labels(&self, rows: &mut [Row]) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let mut sql = Sql::new("SELECT event_id, label FROM event_labels WHERE event_id IN (");
-        sql.list(rows.iter().map(|row| row.id.clone()))
-            .push(") ORDER BY label");
-        for found in sql.query().fetch_all(&self.pool).await? {
-            let id = found.text("event_id")?;
-            if let Some(row) = rows.iter_mut().find(|row| row.id == id) {
-                row.labels.push(found.text("label")?);
+    pub(super) async fn add_labels(&self, rows: &mut [Row]) -> Result<(), StoreError> {
+        for rows in rows.chunks_mut(PAGE_MAX as usize) {
+            let mut sql = Sql::new("SELECT event_id, label FROM event_labels WHERE event_id IN (");
+            sql.list(rows.iter().map(|row| row.id.clone()))
+                .push(") ORDER BY label");
+            for found in sql.query().fetch_all(&self.pool).await? {
+                let id = found.text("event_id")?;
+                if let Some(row) = rows.iter_mut().find(|row| row.id == id) {
+                    row.labels.push(found.text("label")?);
+                }
             }
         }
         Ok(())
@@ -359,11 +360,12 @@ const COMMENTS: &str = "SELECT author, at, body FROM event_comments WHERE event_
 const CATEGORIES: &str = "SELECT category, state, author, at FROM event_categories WHERE event_id = ";
 const MARKS: &str = "SELECT author, at, note AS body FROM event_false_positives WHERE event_id = ";
 
-fn row(row: &AnyRow) -> Result<Row, StoreError> {
+pub(super) fn row(row: &AnyRow) -> Result<Row, StoreError> {
     Ok(Row {
         id: row.text("id")?,
         site: row.text("site")?,
         feed: row.text("feed")?,
+        instance: row.text("instance")?,
         method: row.text("method")?,
         submethod: row.text("submethod")?,
         title: row.text("title")?,

@@ -62,11 +62,12 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
         let any = SocketAddr::new(demo.listen.ip(), 0);
         Server::start(&stores, &temporary.0, any, true, say)
     })?;
+    let configured = Configured::read(None, stores.rules.clone())?;
     let mut house = House {
         board: board.clone(),
         stores,
         server,
-        configured: Arc::new(Configured::read(None)?),
+        configured: Arc::new(configured),
         sources: Sources::new(stop.clone(), say),
         say,
     };

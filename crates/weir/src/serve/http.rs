@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use weir_api::App;
 
 use super::keeping::Stores;
+use super::program::Running;
 use super::setting::setting;
 
 /// How long answers under way may take when everything stops.
@@ -57,7 +58,10 @@ impl Server {
             })?;
             let address = listener.local_addr()?;
             let events = stores.reader().await?;
-            let setting = setting(folder, events, stores.flows(), address, demo, say)?;
+            let program = Arc::new(Running {
+                rules: stores.rules.clone(),
+            });
+            let setting = setting(folder, events, stores.flows(), address, program, demo, say)?;
             Ok::<_, anyhow::Error>((Arc::new(App::new(setting)), listener, address))
         })?;
         let (stop, stopped) = oneshot::channel::<()>();

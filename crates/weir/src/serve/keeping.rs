@@ -17,7 +17,7 @@ use weir_output::stamp::rfc3339;
 use weir_store::event::{EventRecord, EventStore, Keeper, KeeperStats, Place, Spool};
 use weir_store::flow::{FlowStore, Health, Limits, Stored};
 use weir_store::{Disk, LocalDisk};
-use weir_triage::Change;
+use weir_triage::{Change, Rules};
 
 use super::setting::now;
 use super::status::Board;
@@ -44,11 +44,15 @@ pub(super) struct Stores {
     pub(super) given: AtomicU64,
     /// Why the flow store failed last, until it works again.
     trouble: Mutex<Option<String>>,
+    /// Rules of false positives, as the event database has them.
+    pub(super) rules: Rules,
 }
 
 struct Events {
     runtime: Runtime,
     keeper: Keeper,
+    /// For what is written beside events.
+    store: EventStore,
 }
 
 impl Stores {
@@ -62,7 +66,12 @@ impl Stores {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let keeper = runtime.block_on(Keeper::open(Place::Folder(folder.to_owned()), spool))?;
+        let place = Place::Folder(folder.to_owned());
+        let keeper = runtime.block_on(Keeper::open(place.clone(), spool))?;
+        let store = runtime.block_on(EventStore::open(&place))?;
+        let rules = Rules::default();
+        let kept = runtime.block_on(store.rules(None))?;
+        rules.set(kept.into_iter().map(|kept| kept.rule).collect());
         Ok(Self {
             folder: folder.to_owned(),
             readers: Flows {
@@ -70,7 +79,12 @@ impl Stores {
                 shared: flows.shared().0,
             },
             flows: Mutex::new(flows),
-            events: Mutex::new(Events { runtime, keeper }),
+            events: Mutex::new(Events {
+                runtime,
+                keeper,
+                store,
+            }),
+            rules,
             given: AtomicU64::new(0),
             trouble: Mutex::new(None),
         })
@@ -127,6 +141,22 @@ impl Stores {
     pub(super) fn tick(&self) {
         let ticked = lock(&self.flows).tick(now());
         self.note(ticked.map_err(|error| error.to_string()));
+        self.count_hidden();
+    }
+
+    /// Writes down what rules hid; what the database does not take now is written the next time.
+    fn count_hidden(&self) {
+        let hidden = self.rules.take_hidden();
+        if hidden.is_empty() {
+            return;
+        }
+        let events = lock(&self.events);
+        for one in hidden {
+            let counted = events.store.count_hidden(&one.rule, one.hits, one.last);
+            if events.runtime.block_on(counted).is_err() {
+                self.rules.give_back(&one);
+            }
+        }
     }
 
     fn append(&self, batch: &Batch) {
@@ -141,16 +171,18 @@ impl Stores {
 
     fn keep(&self, records: Vec<EventRecord>) {
         let mut events = lock(&self.events);
-        let Events { runtime, keeper } = &mut *events;
+        let Events { runtime, keeper, .. } = &mut *events;
         runtime.block_on(keeper.keep(records));
     }
 
     /// Everything is on the disk.
     pub(super) fn finish(&self) -> Result<()> {
+        self.count_hidden();
         lock(&self.flows).finish(now())?;
         let mut events = lock(&self.events);
-        let Events { runtime, keeper } = &mut *events;
+        let Events { runtime, keeper, .. } = &mut *events;
         runtime.block_on(keeper.finish());
+        events.runtime.block_on(events.store.close());
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod demo;
 mod folder;
 mod http;
 mod keeping;
+mod program;
 mod setting;
 mod status;
 
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::SIGHUP;
 use weir_api::status::{Reload, SourceKind, SourceState};
+use weir_triage::Rules;
 
 use crate::collect::{self, Listen};
 use crate::config::Config;
@@ -59,9 +61,10 @@ pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
     let stop = shutdown::flag()?;
     let reload = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, reload.clone())?;
-    let configured = Arc::new(Configured::read(serve.config.clone())?);
     let board = Arc::new(Board::new());
     let stores = Arc::new(Stores::open(&serve.store)?);
+    let configured = Configured::read(serve.config.clone(), stores.rules.clone())?;
+    let configured = Arc::new(configured);
     let server = Server::start(&stores, &serve.store, serve.listen, false, say)?;
     let mut house = House {
         board: board.clone(),
@@ -87,10 +90,12 @@ struct Configured {
     path: Option<PathBuf>,
     /// Checked; taken up by sources when they begin something new.
     text: Mutex<String>,
+    /// What people said is harmless, for every pipeline.
+    rules: Rules,
 }
 
 impl Configured {
-    fn read(path: Option<PathBuf>) -> Result<Self> {
+    fn read(path: Option<PathBuf>, rules: Rules) -> Result<Self> {
         let text = match &path {
             Some(path) => {
                 Config::read(path)?;
@@ -101,6 +106,7 @@ impl Configured {
         Ok(Self {
             path,
             text: Mutex::new(text),
+            rules,
         })
     }
 
@@ -108,7 +114,9 @@ impl Configured {
     fn config(&self) -> Result<Config> {
         let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.path.as_deref().unwrap_or(Path::new("configuration"));
-        Ok(Config::parse(&text, path)?)
+        let mut config = Config::parse(&text, path)?;
+        config.triage.rules = self.rules.clone();
+        Ok(config)
     }
 
     /// Reads the file again: what changed, and what became of it. `live` says that a collector runs, which keeps what

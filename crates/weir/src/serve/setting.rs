@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use weir_api::accounts::Accounts;
-use weir_api::{Flows, MethodPage, Setting};
+use weir_api::{Flows, MethodPage, Program, Setting};
 use weir_model::Time;
 use weir_query::Catalog;
 use weir_store::event::EventStore;
@@ -17,6 +18,7 @@ pub(super) fn setting(
     events: EventStore,
     flows: Flows,
     address: SocketAddr,
+    program: Arc<dyn Program>,
     demo: bool,
     log: fn(&str),
 ) -> Result<Setting> {
@@ -36,6 +38,7 @@ pub(super) fn setting(
         flow_line: weir_output::json::flow,
         catalog: Catalog::flows().clone().knowing(fields.map(|field| field.name)),
         methods: methods.collect(),
+        program,
         demo,
         secure: false,
         // Loopback only: any other name in a request is a page that wants to use this server from outside.

@@ -5,7 +5,7 @@ use super::*;
 fn reload(name: &str, old: &str, new: &str, live: bool) -> String {
     let path = std::env::temp_dir().join(format!("weir-reload-{name}-{}.toml", std::process::id()));
     std::fs::write(&path, old).unwrap();
-    let configured = Configured::read(Some(path.clone())).unwrap();
+    let configured = Configured::read(Some(path.clone()), Rules::default()).unwrap();
     std::fs::write(&path, new).unwrap();
     let first = told(&configured.reload(live));
     let again = told(&configured.reload(live));
@@ -39,6 +39,6 @@ fn a_reload_says_what_became_of_it() {
 
 #[test]
 fn without_a_file_nothing_is_read_again() {
-    let configured = Configured::read(None).unwrap();
+    let configured = Configured::read(None, Rules::default()).unwrap();
     assert!(told(&configured.reload(false)).contains("start with --config FILE"));
 }
