@@ -2,6 +2,7 @@
 //! one registry line. A dissector borrows from the packet, never fails, and bounds everything it keeps.
 
 pub mod arp;
+pub mod bittorrent;
 pub mod dhcp;
 pub mod dns;
 mod fields;
@@ -13,6 +14,7 @@ mod le;
 mod lines;
 pub mod nd;
 mod ntlmssp;
+pub mod openvpn;
 mod pending;
 pub mod pop3;
 pub mod rdp;
@@ -29,6 +31,7 @@ pub mod text;
 pub mod tls;
 pub mod vnc;
 mod waiting;
+pub mod wireguard;
 
 pub use registry::{Entry, REGISTRY, entry};
 pub use session::Session;

@@ -47,5 +47,8 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::vnc::Vnc>(),
     entry::<crate::kerberos::Kerberos>(),
     entry::<crate::rdp::Rdp>(),
+    entry::<crate::bittorrent::BitTorrent>(),
+    entry::<crate::openvpn::OpenVpn>(),
+    entry::<crate::wireguard::WireGuard>(),
     entry::<crate::telnet::Telnet>(),
 ];

@@ -9,6 +9,7 @@ use crate::{FlowId, FlowKey, Mac, Sightings, Time};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     Arp,
+    BitTorrent,
     Dhcp,
     Dns,
     Ftp,
@@ -16,6 +17,7 @@ pub enum Protocol {
     Imap,
     Kerberos,
     Nd,
+    OpenVpn,
     Pop3,
     Rdp,
     Smb,
@@ -24,12 +26,14 @@ pub enum Protocol {
     Telnet,
     Tls,
     Vnc,
+    WireGuard,
 }
 
 impl Protocol {
     /// Every protocol, in the order of their words.
     pub const ALL: &'static [Self] = &[
         Self::Arp,
+        Self::BitTorrent,
         Self::Dhcp,
         Self::Dns,
         Self::Ftp,
@@ -37,6 +41,7 @@ impl Protocol {
         Self::Imap,
         Self::Kerberos,
         Self::Nd,
+        Self::OpenVpn,
         Self::Pop3,
         Self::Rdp,
         Self::Smb,
@@ -45,12 +50,14 @@ impl Protocol {
         Self::Telnet,
         Self::Tls,
         Self::Vnc,
+        Self::WireGuard,
     ];
 
     /// Lower-case word in outputs and filters.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Arp => "arp",
+            Self::BitTorrent => "bittorrent",
             Self::Dhcp => "dhcp",
             Self::Dns => "dns",
             Self::Ftp => "ftp",
@@ -58,6 +65,7 @@ impl Protocol {
             Self::Imap => "imap",
             Self::Kerberos => "kerberos",
             Self::Nd => "nd",
+            Self::OpenVpn => "openvpn",
             Self::Pop3 => "pop3",
             Self::Rdp => "rdp",
             Self::Smb => "smb",
@@ -66,6 +74,7 @@ impl Protocol {
             Self::Telnet => "telnet",
             Self::Tls => "tls",
             Self::Vnc => "vnc",
+            Self::WireGuard => "wireguard",
         }
     }
 }

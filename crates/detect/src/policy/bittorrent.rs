@@ -1,5 +1,5 @@
-//! BITTORRENT: a host takes part in file sharing between equals. No single trait is proof, so five traits vote, and the
-//! share of those that agree is the probability.
+//! BITTORRENT: a host takes part in file sharing between equals. Where packets are seen, the protocol's own words are
+//! proof; where they are hidden, no single trait is, so five traits vote and the share that agrees is the probability.
 
 use std::net::IpAddr;
 
@@ -25,6 +25,8 @@ crate::params! {
     min_askers: u32 = 5, 1..=100_000;
     /// Share of the five traits that must agree, per cent.
     minimal_probability_pct: f64 = 60.0, 20.0..=100.0;
+    /// Flows with peers or the distributed table whose content is BitTorrent's, from which no vote is needed.
+    recognised_min: u32 = 3, 1..=100_000;
     /// Time in which the traits of a host are looked at together, minutes.
     window_min: u32 = 30, 1..=1_440;
 }
@@ -62,6 +64,8 @@ pub struct State {
     /// New peers per own UDP port.
     own_ports: Top<u16, 4>,
     usual: u32,
+    /// Flows whose content is BitTorrent's.
+    recognised: u32,
     /// It asked for a bootstrap host or told a tracker of a file.
     named: bool,
     listed: Vec<Target>,
@@ -75,6 +79,7 @@ struct Contact {
     peer: IpAddr,
     peer_port: u16,
     asked: bool,
+    recognised: bool,
 }
 
 impl Method for BitTorrent {
@@ -85,9 +90,12 @@ impl Method for BitTorrent {
         title: "File sharing between equals",
         submethods: &[SubmethodMeta {
             name: "General",
-            about: "Most traits of BitTorrent are seen at a host",
-            rules: &[&[Clause::at_least("agreeing", "minimal_probability")]],
-            reason: "{source} shares files with {targets} in {span}; agreeing traits: {agreeing} %; ports at peers: {ports}, peers over one own port: {one_port}, hosts that came to it: {askers}, flows on usual ports: {usual}, tracker or bootstrap host asked: {named}",
+            about: "Conversations of BitTorrent are seen at a host, or most of its traits",
+            rules: &[
+                &[Clause::at_least("recognised", "recognised_min")],
+                &[Clause::at_least("agreeing", "minimal_probability")],
+            ],
+            reason: "{source} shares files with {targets} in {span}; flows known by content: {recognised}, agreeing traits: {agreeing} %; ports at peers: {ports}, peers over one own port: {one_port}, hosts that came to it: {askers}, flows on usual ports: {usual}, tracker or bootstrap host asked: {named}",
             needs: &[],
             techniques: &[Technique {
                 tactic: "TA0040",
@@ -106,8 +114,8 @@ impl Method for BitTorrent {
         same_as: &["DIVCOM", "PEERS"],
         manual: Manual {
             what: "A host shares files with strangers: bandwidth goes, works of others may be spread in your name, and malware comes this way.",
-            basis: "Answered flows with outside peers on ports above 10240, and a name or a request that gives it away. Traits: many peers; many different ports at them; one own UDP port for many peers; outside hosts that come to a high port of the host; usual ports, a tracker or a bootstrap host.",
-            bias: "Unanswered flows and flows whose content is another protocol do not count. A program that is allowed to use one relay or a private network only is not recognised.",
+            basis: "Answered flows with outside peers that begin with BitTorrent's handshake, its distributed table or uTP: recognised_min of them are enough. Else answered flows with outside peers on ports above 10240, and a name or a request that gives it away. Traits: many peers; many different ports at them; one own UDP port for many peers; outside hosts that come to a high port of the host; usual ports, a tracker or a bootstrap host.",
+            bias: "Flow records without content, and peers that encrypt their handshake, leave only the traits. Unanswered flows and flows whose content is another protocol do not count. A program that is allowed to use one relay or a private network only is not recognised.",
             false_positives: "Other programs between equals: block chains, some games, updates that are passed from neighbour to neighbour over the Internet.",
             response: "Ask the user; nothing of this kind runs by itself on a server.",
         },
@@ -148,7 +156,8 @@ impl Method for BitTorrent {
         } else if contact.peer_port > HIGH_PORT {
             state.ports.add(contact.peer_port);
         }
-        state.usual += u32::from(is_usual(&flow.key));
+        state.usual = state.usual.saturating_add(is_usual(&flow.key).into());
+        state.recognised = state.recognised.saturating_add(contact.recognised.into());
         if state.peers.add(contact.peer) {
             if state.listed.len() < TARGETS_LISTED_MAX {
                 state.listed.push(Target::ip(contact.peer));
@@ -166,7 +175,8 @@ impl Method for BitTorrent {
 
     fn judge(params: &Params, state: &State, cell: &CellKey, out: &mut Findings<'_>) {
         let least = u64::from(params.min_seeds.min(params.min_high_ports));
-        let Some((first, last)) = state.span.filter(|_| state.peers.count() >= least) else {
+        let enough = state.peers.count() >= least || state.recognised >= params.recognised_min;
+        let Some((first, last)) = state.span.filter(|_| enough) else {
             return;
         };
         if !out.due("General") {
@@ -183,12 +193,14 @@ impl Method for BitTorrent {
         ];
         let agreeing = agree.iter().filter(|agrees| **agrees).count() as f64 / TRAITS * 100.0;
         let facts = Facts::new()
+            .input("recognised", count(state.recognised))
             .input("agreeing", Quantity::Ratio(agreeing))
             .input("ports", Quantity::Count(state.ports.count()))
             .input("one_port", Quantity::Count(one_port))
             .input("askers", Quantity::Count(state.askers.count()))
             .input("usual", count(state.usual))
             .input("named", Quantity::Flag(state.named))
+            .limit("recognised_min", count(params.recognised_min))
             .limit(
                 "minimal_probability",
                 Quantity::Ratio(params.minimal_probability_pct),
@@ -225,17 +237,21 @@ fn is_usual(key: &FlowKey) -> bool {
     USUAL.contains(&key.responder_port)
 }
 
-/// An answered flow between an inside and an outside host on a high or usual port, of no known content.
+/// An answered flow between an inside and an outside host whose content is BitTorrent's, or is not known and on a high
+/// or usual port.
 fn contact(flow: &FlowRecord) -> Option<Contact> {
     let key = &flow.key;
-    let fits = (key.responder_port > HIGH_PORT || is_usual(key))
+    let known = flow.protocol.filter(|_| flow.protocol_by_content);
+    let recognised = known == Some(Protocol::BitTorrent);
+    let could_be = known.is_none()
+        && (key.responder_port > HIGH_PORT || is_usual(key))
+        && (key.proto == proto::UDP || flow.established());
+    let fits = (recognised || could_be)
         && key.initiator_port > 1_023
         && matches!(key.proto, proto::TCP | proto::UDP)
         && flow.initiator_inside != flow.responder_inside
         && flow.forward_total.packets > 0
         && flow.answered()
-        && (key.proto == proto::UDP || flow.established())
-        && !(flow.protocol_by_content && flow.protocol.is_some())
         && !is_group(key.responder_ip);
     let own_first = (
         (key.initiator_ip, key.initiator_port),
@@ -252,6 +268,7 @@ fn contact(flow: &FlowRecord) -> Option<Contact> {
         peer,
         peer_port,
         asked: !flow.initiator_inside,
+        recognised,
     })
 }
 
@@ -280,9 +297,9 @@ mod tests {
         check::<BitTorrent>(
             SWARM,
             expect![[r#"
-            BITTORRENT.General 50 % after 19 s, 2 findings, 20 targets: 10.0.0.8 shares files with 20 targets in 19 s; agreeing traits: 60 %; ports at peers: 20, peers over one own port: 20, hosts that came to it: 0, flows on usual ports: 0, tracker or bootstrap host asked: no
-              agreeing >= minimal_probability; silent at agreeing 60; src ip 10.0.0.8
-        "#]],
+                BITTORRENT.General 50 % after 19 s, 2 findings, 20 targets: 10.0.0.8 shares files with 20 targets in 19 s; flows known by content: 0, agreeing traits: 60 %; ports at peers: 20, peers over one own port: 20, hosts that came to it: 0, flows on usual ports: 0, tracker or bootstrap host asked: no
+                  agreeing >= minimal_probability; silent at agreeing 60; src ip 10.0.0.8
+            "#]],
         );
     }
 
@@ -294,10 +311,24 @@ mod tests {
              @1s every 1s x20 10.0.0.8 <> 203.0.113.{1..20}:{20001..20020} tcp APSF 9000/60 90000/90
              @1s every 1s x5 198.51.100.{1..5} <> 10.0.0.8:50123 tcp APSF 9000/60 90000/90",
             expect![[r#"
-                BITTORRENT.General 68 % after 10 s, 2 findings, 25 targets: 10.0.0.8 shares files with 25 targets in 20 s; agreeing traits: 80 %; ports at peers: 20, peers over one own port: 0, hosts that came to it: 5, flows on usual ports: 0, tracker or bootstrap host asked: yes
+                BITTORRENT.General 68 % after 10 s, 2 findings, 25 targets: 10.0.0.8 shares files with 25 targets in 20 s; flows known by content: 0, agreeing traits: 80 %; ports at peers: 20, peers over one own port: 0, hosts that came to it: 5, flows on usual ports: 0, tracker or bootstrap host asked: yes
                   agreeing >= minimal_probability; silent at agreeing 60; src ip 10.0.0.8
             "#]],
         );
+    }
+
+    /// Three conversations are proof enough, on any port and whoever began; two are not, nor are three inside.
+    #[test]
+    fn known_by_content() {
+        let text = "@0s 10.0.0.8 <> 203.0.113.7:443 tcp APSF 900/6 900/6 app=bittorrent
+             @1s 203.0.113.8 <> 10.0.0.8:6881 udp 900/6 900/6 app=bittorrent
+             @2s 10.0.0.8 <> 203.0.113.9:9999 udp 900/6 900/6 app=bittorrent";
+        check::<BitTorrent>(text, expect![[r#"
+            BITTORRENT.General 50 % after 2 s, 2 findings, 3 targets: 10.0.0.8 shares files with 3 targets in 2 s; flows known by content: 3, agreeing traits: 0 %; ports at peers: 0, peers over one own port: 1, hosts that came to it: 1, flows on usual ports: 1, tracker or bootstrap host asked: no
+              recognised >= recognised_min; silent at recognised 3; src ip 10.0.0.8
+        "#]]);
+        check::<BitTorrent>(&text[..text.rfind('@').unwrap()], expect![[""]]);
+        check::<BitTorrent>(&text.replace("203.0.113", "10.0.1"), expect![[""]]);
     }
 
     /// A peer less, a port less; unanswered; a game's servers; a web crawler; a scan that is answered by resets.

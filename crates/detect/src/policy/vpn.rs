@@ -1,5 +1,6 @@
-//! VPN: a host keeps up a private tunnel, told by the ports and protocol numbers of known products, and by the shape of
-//! one long, heavy conversation that is nothing known. Knowledge for the operator, no alarm: informational.
+//! VPN: a host keeps up a private tunnel, told by the first packets of OpenVPN and WireGuard on any port, by the ports
+//! and protocol numbers of known products, and by the shape of one long, heavy conversation that is nothing known.
+//! Knowledge for the operator, no alarm: informational.
 
 mod meta;
 #[cfg(test)]
@@ -8,7 +9,7 @@ mod tests;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use weir_model::{Facts, FlowFilter, FlowRecord, MethodMeta, Phase, Quantity, Target, Time, proto};
+use weir_model::{Facts, FlowFilter, FlowRecord, MethodMeta, Phase, Protocol, Quantity, Target, Time, proto};
 
 use crate::address::is_group;
 use crate::baseline::Top;
@@ -116,13 +117,7 @@ impl Method for Vpn {
         if !watched || !spoke || !key.is_ip() || flow.responder_inside || is_group(key.responder_ip) {
             return;
         }
-        let is = |product: &Product| {
-            product.proto == key.proto && product.port.is_none_or(|port| port == key.responder_port)
-        };
-        // What content shows to be something else is no tunnel, whatever its port.
-        if !known_by_content(flow)
-            && let Some(at) = PRODUCTS.iter().position(is)
-        {
+        if let Some(at) = product_of(flow) {
             cells.add(CellKey::initiator(key).role(at as u8));
         }
         if params.behaviour {
@@ -158,6 +153,22 @@ impl Method for Vpn {
     }
 }
 
+/// Row of the product whose tunnel the flow is. Content decides, where it is known, whatever the port; the port or the
+/// protocol number where it is not.
+fn product_of(flow: &FlowRecord) -> Option<usize> {
+    let key = &flow.key;
+    let known = flow.protocol.filter(|_| flow.protocol_by_content);
+    PRODUCTS.iter().position(|product| {
+        product.proto == key.proto
+            && match known {
+                Some(Protocol::OpenVpn) => product.submethod == "OpenVPN",
+                Some(Protocol::WireGuard) => product.submethod == "WireGuard",
+                Some(_) => false,
+                None => product.port.is_none_or(|port| port == key.responder_port),
+            }
+    })
+}
+
 /// Has a dissector recognised the content?
 fn known_by_content(flow: &FlowRecord) -> bool {
     flow.protocol_by_content && flow.protocol.is_some()
@@ -184,6 +195,8 @@ fn judge_product(params: &Params, state: &State, product: &Product, cell: &CellK
     };
     let peers = state.peers.heaviest();
     let count = peers.len() as u64;
+    let port = peers.first().map(|((_, port, _), _)| *port);
+    let same = port.filter(|port| *port != 0 && peers.iter().all(|((_, other, _), _)| other == port));
     verdict
         .targets(
             peers.into_iter().map(|((ip, port, _), _)| target(ip, port)),
@@ -195,7 +208,7 @@ fn judge_product(params: &Params, state: &State, product: &Product, cell: &CellK
         .evidence(FlowFilter {
             initiator: Some(cell.host),
             proto: Some(product.proto),
-            responder_port: product.port,
+            responder_port: same,
             ..FlowFilter::default()
         });
 }

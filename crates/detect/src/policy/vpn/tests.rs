@@ -39,6 +39,21 @@ fn products() {
     );
 }
 
+/// Content tells OpenVPN and WireGuard on ports of others.
+#[test]
+fn on_any_port() {
+    check::<Vpn>(
+        "@0s 10.0.0.1 <> 203.0.113.9:443 tcp APS 9000/60 9000/60 dur=60s app=openvpn
+         @1s 10.0.0.2 <> 203.0.113.9:4500 udp 9000/60 9000/60 dur=60s app=wireguard",
+        expect![[r#"
+            VPN.OpenVPN 100 % after 60 s, 2 findings, 1 targets: 10.0.0.1 keeps up a tunnel (OpenVPN over TCP) to 203.0.113.9:443 in 60 s: 8.79 KiB sent, 8.79 KiB received
+              packets >= packets_min; silent at packets 10; src ip 10.0.0.1 and proto tcp and dst port 443
+            VPN.WireGuard 100 % after 61 s, 2 findings, 1 targets: 10.0.0.2 keeps up a tunnel (WireGuard) to 203.0.113.9:4500 in 60 s: 8.79 KiB sent, 8.79 KiB received
+              packets >= packets_min; silent at packets 10; src ip 10.0.0.2 and proto udp and dst port 4500
+        "#]],
+    );
+}
+
 /// Nine packets back, an inside gateway, no answer, and SSH on the port.
 #[test]
 fn no_tunnels() {
