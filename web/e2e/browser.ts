@@ -1,7 +1,7 @@
 // A browser whose pages are watched: errors on the console, breaches of the page's policy, failed scripts, and requests to
 // anywhere but the server are collected, and a test ends with none of them.
 import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import axe from "axe-core";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { SCREENS } from "./house";
@@ -25,6 +25,32 @@ export async function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: PROGRAM, args: ["--no-sandbox", "--disable-gpu"] });
 }
 
+/**
+ * With WEIR_DIST pages come from that folder instead of the program, which then need not be built after every change of
+ * the interface. The headers, and with them the policy, are still the program's.
+ */
+async function fromFolder(context: BrowserContext, base: string) {
+  const folder = process.env.WEIR_DIST;
+  if (!folder) return;
+  const { headers } = await fetch(base);
+  const kept = Object.fromEntries([...headers].filter(([name]) => !name.startsWith("content-") || /policy/.test(name)));
+  await context.route(
+    (url) => url.href.startsWith(`${base}/`) && !url.pathname.startsWith("/api/"),
+    (route) => {
+      const path = join(folder, new URL(route.request().url()).pathname);
+      const file = existsSync(path) && extname(path) ? path : join(folder, "index.html");
+      return route.fulfill({ path: file, headers: { ...kept, "content-type": KINDS[extname(file)] ?? "text/plain" } });
+    },
+  );
+}
+
+const KINDS: Record<string, string> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
+
 /** A page and what went wrong on it. */
 export class Watched {
   readonly page: Page;
@@ -44,6 +70,7 @@ export class Watched {
       colorScheme: theme,
       reducedMotion: "reduce",
     });
+    await fromFolder(context, base);
     const watched = new Watched(context, await context.newPage(), base);
     const { page, seen: faults } = watched;
     page.setDefaultTimeout(15_000);

@@ -59,6 +59,79 @@ describe.skipIf(!browserIsThere())("the incident", () => {
     await expect.poll(() => page.getByRole("table").getByText("acknowledged").count()).toBe(0);
   });
 
+  it("is grouped in a tree, and looked at beside the list", async () => {
+    const { page } = watched;
+    await watched.go("/events?t=24h&view=tree");
+    await page.getByRole("button", { name: /SCANS 1/ }).click();
+    await page.locator(".tree .tree").getByRole("button", { name: /192\.168\.0\.33/ }).click();
+    await page.getByText("TCP SYN scan").click();
+    const panel = page.getByRole("dialog");
+    await panel.getByRole("heading", { name: "Scan of hosts or ports" }).waitFor();
+    expect(new URL(page.url()).searchParams.get("open")).toMatch(/-/);
+    await panel.getByRole("button", { name: "Its flows" }).click();
+    await page.getByText(/records fit/).waitFor();
+    await page.goBack();
+    await panel.getByRole("button", { name: "Close" }).click();
+    await panel.waitFor({ state: "hidden" });
+  });
+
+  it("carries what people write about it", async () => {
+    const { page } = watched;
+    await watched.go("/events?t=24h&method=UPLOAD");
+    await page.getByRole("checkbox", { name: "Select all shown" }).check();
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Add a category" }).click();
+    await page.getByLabel("Category for all").fill("exfiltration");
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+    await page.getByRole("table").getByText("exfiltration").waitFor();
+    await page.getByRole("table").getByRole("button", { name: "UPLOAD" }).click();
+    await page.getByRole("button", { name: "Open its page" }).click();
+    await page.getByRole("tab", { name: "Categories (1)" }).click();
+    await page.getByRole("button", { name: "Take off exfiltration" }).click();
+    await page.getByText("No categories yet").waitFor();
+    await page.getByRole("tab", { name: "Event evidence" }).click();
+    await page.getByText("all in the store").click();
+    await page.getByText("chart", { exact: true }).click();
+    await page.getByRole("table", { name: "Histogram" }).getByText("62.2 MiB").waitFor();
+    const [file] = await Promise.all([
+      page.waitForEvent("download"),
+      page
+        .getByRole("button", { name: "Save" })
+        .click()
+        .then(() => page.getByRole("menuitem", { name: "as text" }).click()),
+    ]);
+    expect(file.suggestedFilename()).toMatch(/^weir-event-.*\.txt$/);
+  });
+
+  it("is asked by pointing at values", async () => {
+    const { page } = watched;
+    await watched.go("/flows?t=24h");
+    const filter = () => page.getByRole("textbox", { name: "Filter" }).inputValue();
+    const rows = page.getByRole("region", { name: "Flow records" });
+    await rows.getByRole("button", { name: "dns" }).first().click();
+    await page.getByRole("menuitem", { name: "Only this" }).click();
+    await expect.poll(filter).toBe("app dns");
+    await page.getByText(/^203 of/).waitFor();
+    await rows.getByRole("button", { name: "192.168.0.21" }).first().click();
+    await page.getByRole("menuitem", { name: "Exclude" }).click();
+    await expect.poll(filter).toBe("app dns and not (src ip 192.168.0.21)");
+    await expect.poll(() => rows.getByRole("button", { name: "192.168.0.21" }).count()).toBe(0);
+    await rows.getByRole("button", { name: "192.168.0.23" }).first().click();
+    await page.getByRole("menuitem", { name: /Group by/ }).click();
+    const groups = page.getByRole("table", { name: "Groups of flows" });
+    await groups.getByText("192.168.0.33").waitFor();
+    await groups.getByRole("row", { name: /192\.168\.0\.33/ }).getByRole("button", { name: "its flows" }).click();
+    await expect.poll(filter).toBe("app dns and not (src ip 192.168.0.21) and src_ip 192.168.0.33");
+    const [file] = await Promise.all([
+      page.waitForEvent("download"),
+      page
+        .getByRole("button", { name: "Export" })
+        .click()
+        .then(() => page.getByRole("menuitem", { name: "All as CSV" }).click()),
+    ]);
+    expect(file.suggestedFilename()).toBe("weir-flows.csv");
+  });
+
   it("is found by links, and back leads back", async () => {
     const { page } = watched;
     await watched.go("/events?t=24h&priority=high");
@@ -121,7 +194,10 @@ describe.skipIf(!browserIsThere())("the incident", () => {
     const screens: [string, string][] = [
       ["overview", "/?t=1h"],
       ["events", "/events?t=1h"],
+      ["events-tree", "/events?t=1h&view=tree"],
+      ["event-panel", `/events?t=1h&open=${found[0]?.id}`],
       ["event", `/events/${found[0]?.id}?t=1h`],
+      ["event-targets", `/events/${found[1]?.id}?t=1h&tab=targets`],
       ["hosts", "/hosts?t=1h"],
       ["host", "/hosts/192.168.0.33?t=1h"],
       ["flows", "/flows?t=1h"],

@@ -1,9 +1,10 @@
 //! `cargo xtask ci`: the checks in order of cost, each shown with its time, stopping at the first that fails.
 //! CI runs this and nothing else, so that what passes here passes there.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, bail};
 
@@ -59,14 +60,25 @@ fn web(root: &Path) -> Result<()> {
         say(&format!("web skipped: {missing}"));
         return Ok(());
     }
-    [
+    let built = folder.join("dist/index.html");
+    let before = fs::read(&built).unwrap_or_default();
+    for arguments in [
         "ci --no-audit --no-fund --silent",
         "run --silent check",
         "test --silent",
         "run --silent build",
-    ]
-    .into_iter()
-    .try_for_each(|arguments| run_in(&folder, "npm", arguments))
+    ] {
+        run_in(&folder, "npm", arguments)?;
+    }
+    // Cargo does not see that there is an interface now where there was none: the file that takes it in is newer.
+    if fs::read(&built)? != before {
+        let taker = root.join("crates/api/src/ui.rs");
+        fs::File::options()
+            .append(true)
+            .open(taker)?
+            .set_modified(SystemTime::now())?;
+    }
+    Ok(())
 }
 
 /// nextest where it is installed (it isolates tests in processes), cargo's own runner otherwise.

@@ -1,8 +1,8 @@
 // Addresses of the screens. What a screen shows stands in its address, so that links, the back button and bookmarks work.
 import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
-import { EventScreen } from "../screens/Event";
-import { EventsScreen, readEventSearch } from "../screens/Events";
-import { FlowsScreen, readFlowSearch } from "../screens/Flows";
+import { EventScreen } from "../screens/event/Event";
+import { EventsScreen, readEventSearch } from "../screens/events/Events";
+import { FlowsScreen, readFlowSearch } from "../screens/flows/Flows";
 import { HealthScreen } from "../screens/Health";
 import { HostScreen } from "../screens/Host";
 import { HostsScreen } from "../screens/Hosts";
@@ -14,6 +14,13 @@ import { NotFound, Shell } from "./Shell";
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
+/** Those words of an address that are there. */
+function words(search: Record<string, unknown>, ...names: string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => (typeof search[name] === "string" && search[name] ? [[name, search[name]]] : [])),
+  );
+}
+
 const ranged = { validateSearch: readRange };
 
 const routes = [
@@ -24,7 +31,12 @@ const routes = [
     component: EventsScreen,
     validateSearch: readEventSearch,
   }),
-  createRoute({ getParentRoute: () => root, path: "/events/$id", component: EventScreen, ...ranged }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/events/$id",
+    component: EventScreen,
+    validateSearch: (search) => ({ ...readRange(search), ...words(search, "tab") }),
+  }),
   createRoute({
     getParentRoute: () => root,
     path: "/flows",

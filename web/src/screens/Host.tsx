@@ -7,7 +7,7 @@ import { useGo, useRange } from "../app/navigate";
 import { asQuery } from "../app/range";
 import { bytes, count, time } from "../ui/format";
 import { Empty, Fact, HostLink, Panel, Raw, Shown } from "../ui/parts";
-import { EventTable } from "./EventTable";
+import { EventTable } from "./events/EventTable";
 
 type Detail = Schemas["HostDetail"];
 

@@ -8,7 +8,7 @@ import { PRIORITIES, PRIORITY_COLOUR, PRIORITY_MARK } from "../app/theme";
 import { bits, bytes, change, count } from "../ui/format";
 import { Empty, HostLink, Panel, PriorityBadge, Raw, Shown } from "../ui/parts";
 import { TimeBars } from "../ui/TimeBars";
-import { EventTable } from "./EventTable";
+import { EventTable } from "./events/EventTable";
 
 type Overview = Schemas["Overview"];
 

@@ -2,20 +2,24 @@
 import { Anchor, Badge, Checkbox, Table, Text } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { useState } from "react";
-import type { EventRow } from "../api/client";
-import { useGo } from "../app/navigate";
-import { time } from "../ui/format";
-import { HostLink, PriorityBadge, Raw } from "../ui/parts";
+import type { EventRow } from "../../api/client";
+import { useGo } from "../../app/navigate";
+import { time } from "../../ui/format";
+import { HostLink, PriorityBadge, Raw } from "../../ui/parts";
+import { shown } from "../../ui/safe";
 
 interface Props {
   events: EventRow[];
   /** Ids that are selected; without it nothing can be. */
   chosen?: Set<string>;
   onChoose?: (ids: Set<string>) => void;
+  /** What opening an event does; its page when absent. */
+  onOpen?: (id: string) => void;
 }
 
-export function EventTable({ events, chosen, onChoose }: Props) {
+export function EventTable({ events, chosen, onChoose, onOpen }: Props) {
   const go = useGo();
+  const open = onOpen ?? ((id: string) => go(`/events/${id}`));
   const [at, setAt] = useState(-1);
   const move = (by: number) => setAt((now) => Math.min(events.length - 1, Math.max(0, now + by)));
   const toggle = (id: string) => {
@@ -29,7 +33,7 @@ export function EventTable({ events, chosen, onChoose }: Props) {
     ["j", () => move(1)],
     ["k", () => move(-1)],
     ["x", () => current && toggle(current.id)],
-    ["Enter", () => current && go(`/events/${current.id}`)],
+    ["Enter", () => current && open(current.id)],
   ]);
   const all = chosen !== undefined && events.length > 0 && events.every(({ id }) => chosen.has(id));
   return (
@@ -60,7 +64,7 @@ export function EventTable({ events, chosen, onChoose }: Props) {
             <Table.Tr
               key={event.id}
               className={index === at ? "clickable chosen" : "clickable"}
-              onClick={() => go(`/events/${event.id}`)}
+              onClick={() => open(event.id)}
             >
               {chosen && (
                 <Table.Td onClick={(click) => click.stopPropagation()}>
@@ -82,7 +86,7 @@ export function EventTable({ events, chosen, onChoose }: Props) {
                   ta="left"
                   onClick={(click) => {
                     click.stopPropagation();
-                    go(`/events/${event.id}`);
+                    open(event.id);
                   }}
                 >
                   {event.method}
@@ -94,6 +98,16 @@ export function EventTable({ events, chosen, onChoose }: Props) {
                   <Badge size="xs" variant="light" tt="none" mr={4}>
                     {event.workflow}
                   </Badge>
+                )}
+                {event.labels.map((label) => (
+                  <Badge key={label} size="xs" variant="light" color="gray" tt="none" mr={4}>
+                    {shown(label)}
+                  </Badge>
+                ))}
+                {event.assignee && (
+                  <Text size="xs" c="dimmed">
+                    for <Raw>{event.assignee}</Raw>
+                  </Text>
                 )}
                 {event.false_positive && (
                   <Badge size="xs" variant="outline" color="gray" tt="none">

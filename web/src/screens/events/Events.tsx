@@ -10,20 +10,20 @@ import {
   Text,
   TextInput,
 } from "@mantine/core";
-import { useHotkeys } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import { api, got, type Schemas } from "../api/client";
-import { useRange, useSetSearch } from "../app/navigate";
-import { asQuery, type Range, readRange } from "../app/range";
-import { useAct } from "../app/act";
-import { useMayAct } from "../app/session";
-import { PRIORITIES, PRIORITY_COLOUR } from "../app/theme";
-import { count, words } from "../ui/format";
-import { Empty, Failure, Panel, Raw, Shown } from "../ui/parts";
-import { TimeBars } from "../ui/TimeBars";
+import { api, got, type Schemas } from "../../api/client";
+import { useRange, useSetSearch } from "../../app/navigate";
+import { asQuery, type Range, readRange } from "../../app/range";
+import { PRIORITIES, PRIORITY_COLOUR } from "../../app/theme";
+import { count, words } from "../../ui/format";
+import { Empty, Panel, Raw, Shown } from "../../ui/parts";
+import { TimeBars } from "../../ui/TimeBars";
+import { Bulk } from "./Bulk";
 import { EventTable } from "./EventTable";
+import { EventPanel } from "./Panel";
+import { type EventQuery, Tree } from "./Tree";
 
 /** Conditions a link may carry; each is one word of the API. */
 const CONDITIONS = [
@@ -38,9 +38,11 @@ const CONDITIONS = [
   "label",
   "technique",
   "feed",
+  "assignee",
+  "false_positive",
 ] as const;
 type Condition = (typeof CONDITIONS)[number];
-type EventSearch = Range & Partial<Record<Condition | "sort" | "cursor", string>>;
+type EventSearch = Range & Partial<Record<Condition | "sort" | "cursor" | "view" | "open", string>>;
 
 const SORTS = [
   { value: "risk", label: "highest risk" },
@@ -51,7 +53,7 @@ const SORTS = [
 
 export function readEventSearch(search: Record<string, unknown>): EventSearch {
   const read: EventSearch = readRange(search);
-  for (const name of [...CONDITIONS, "sort", "cursor"] as const) {
+  for (const name of [...CONDITIONS, "sort", "cursor", "view", "open"] as const) {
     const value = search[name];
     if (typeof value === "string" && value) read[name] = value;
   }
@@ -66,7 +68,9 @@ export function EventsScreen() {
   const conditions = Object.fromEntries(
     CONDITIONS.filter((name) => search[name]).map((name) => [name, search[name]]),
   );
-  const query = { ...asQuery(range), ...conditions };
+  const query: EventQuery = { ...asQuery(range), ...conditions };
+  const tree = search.view === "tree";
+  const open = (id: string | undefined) => setSearch({ open: id });
   const list = useQuery({
     queryKey: ["events", "list", query, search.sort, search.cursor],
     queryFn: () =>
@@ -76,6 +80,7 @@ export function EventsScreen() {
         }),
       ),
     placeholderData: (before) => before,
+    enabled: !tree,
   });
   const facets = useQuery({
     queryKey: ["events", "facets", query],
@@ -95,9 +100,19 @@ export function EventsScreen() {
             </Text>
             <Group gap="xs">
               {chosen.size > 0 && <Bulk ids={[...chosen]} done={() => setChosen(new Set())} />}
+              <SegmentedControl
+                size="xs"
+                aria-label="List or tree"
+                value={tree ? "tree" : "list"}
+                data={["list", "tree"]}
+                onChange={(view) =>
+                  setSearch({ view: view === "tree" ? view : undefined, cursor: undefined })
+                }
+              />
               <Select
                 size="xs"
                 aria-label="Order"
+                disabled={tree}
                 data={SORTS}
                 value={search.sort ?? "risk"}
                 allowDeselect={false}
@@ -105,11 +120,16 @@ export function EventsScreen() {
               />
             </Group>
           </Group>
+          {tree ? (
+            <Shown of={facets} rows={12}>
+              {(found) => <Tree query={query} facets={found} onOpen={open} />}
+            </Shown>
+          ) : (
           <Shown of={list} rows={12}>
             {(page) =>
               page.events.length ? (
                 <>
-                  <EventTable events={page.events} chosen={chosen} onChoose={setChosen} />
+                  <EventTable events={page.events} chosen={chosen} onChoose={setChosen} onOpen={open} />
                   {page.next_cursor && (
                     <Button
                       variant="default"
@@ -126,8 +146,10 @@ export function EventsScreen() {
               )
             }
           </Shown>
+          )}
         </Stack>
       </div>
+      <EventPanel id={search.open} close={() => open(undefined)} />
     </Stack>
   );
 }
@@ -181,7 +203,7 @@ function Conditions({ search }: { search: EventSearch }) {
   );
 }
 
-function Histogram({ query }: { query: Record<string, string | undefined> & { since: string } }) {
+function Histogram({ query }: { query: EventQuery }) {
   const setSearch = useSetSearch();
   const histogram = useQuery({
     queryKey: ["events", "histogram", query],
@@ -259,28 +281,5 @@ function Facets({ of, search }: FacetsProps) {
         )}
       </Shown>
     </Panel>
-  );
-}
-
-/** One verb for all that is selected. */
-function Bulk({ ids, done }: { ids: string[]; done: () => void }) {
-  const may = useMayAct();
-  const act = useAct(done);
-  useHotkeys([["a", () => may && act.mutate({ ids, verb: "acknowledge" })]]);
-  if (!may) return null;
-  return (
-    <Group gap="xs">
-      <Text size="sm">{ids.length} selected</Text>
-      <Button size="xs" loading={act.isPending} onClick={() => act.mutate({ ids, verb: "acknowledge" })}>
-        Acknowledge
-      </Button>
-      <Button size="xs" variant="default" onClick={() => act.mutate({ ids, verb: "close" })}>
-        Resolve
-      </Button>
-      <Button size="xs" variant="default" onClick={() => act.mutate({ ids, verb: "reopen" })}>
-        Reopen
-      </Button>
-      {act.error && <Failure error={act.error} />}
-    </Group>
   );
 }

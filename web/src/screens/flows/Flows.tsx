@@ -1,0 +1,206 @@
+// Who moved what to whom in this window? A filter with completion and errors at the caret, a chart, rows or groups.
+import { Button, Group, Loader, MultiSelect, SegmentedControl, Select, Stack, Text } from "@mantine/core";
+import { useIsFetching, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useSearch } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
+import { api, got } from "../../api/client";
+import { useRange, useSetSearch } from "../../app/navigate";
+import { asQuery, type Range, readRange } from "../../app/range";
+import { bytes, count } from "../../ui/format";
+import { narrowed, type Way } from "../../ui/filter";
+import { Shown } from "../../ui/parts";
+import { QueryBox } from "../../ui/QueryBox";
+import { TimeBars } from "../../ui/TimeBars";
+import { Export } from "./Export";
+import { Groups } from "./Groups";
+import { Rows } from "./Rows";
+
+type FlowSearch = Range & Partial<Record<"filter" | "by" | "order" | "sort" | "cursor", string>>;
+
+/** What is asked of the flow store. */
+export type FlowQuery = { since: string; until?: string; filter?: string };
+
+export function readFlowSearch(search: Record<string, unknown>): FlowSearch {
+  const read: FlowSearch = readRange(search);
+  for (const name of ["filter", "by", "order", "sort", "cursor"] as const) {
+    const value = search[name];
+    if (typeof value === "string" && value) read[name] = value;
+  }
+  return read;
+}
+
+/** Fields that groups are made of; an address may be cut to its network. */
+const FIELDS = [
+  { value: "src_ip", label: "source" },
+  { value: "dst_ip", label: "target" },
+  { value: "ip", label: "either address" },
+  { value: "src_ip/24", label: "source /24" },
+  { value: "dst_ip/24", label: "target /24" },
+  { value: "src_port", label: "source port" },
+  { value: "dst_port", label: "target port" },
+  { value: "proto", label: "protocol" },
+  { value: "app", label: "application" },
+  { value: "conn_state", label: "state" },
+  { value: "tos", label: "type of service" },
+  { value: "vlan", label: "VLAN" },
+  { value: "src_mac", label: "source MAC" },
+  { value: "dst_mac", label: "target MAC" },
+  { value: "src_inside", label: "source inside" },
+  { value: "dst_inside", label: "target inside" },
+  { value: "exporter", label: "exporter" },
+];
+const FIELDS_MAX = 3;
+const ORDERS = ["bytes", "packets", "flows"];
+
+export function FlowsScreen() {
+  const range = useRange();
+  const search = readFlowSearch(useSearch({ strict: false }) as Record<string, unknown>);
+  const setSearch = useSetSearch();
+  const query: FlowQuery = { ...asQuery(range), filter: search.filter };
+  const by = search.by?.split(",") ?? [];
+  const narrow = (condition: string, way: Way) =>
+    setSearch({ filter: narrowed(search.filter, condition, way), by: undefined, cursor: undefined });
+  const group = (fields: string[]) =>
+    setSearch({ by: fields.join(",") || undefined, cursor: undefined, sort: undefined });
+  return (
+    <Stack gap="sm">
+      <QueryBox
+        value={search.filter ?? ""}
+        onRun={(filter) => setSearch({ filter: filter || undefined, cursor: undefined })}
+      />
+      <Chart query={query} />
+      <Group justify="space-between">
+        <Group gap="sm">
+          <SegmentedControl
+            size="xs"
+            aria-label="Rows or groups"
+            value={search.by ? "groups" : "rows"}
+            data={[
+              { value: "rows", label: "flows" },
+              { value: "groups", label: "top" },
+            ]}
+            onChange={(view) => group(view === "groups" ? ["src_ip"] : [])}
+          />
+          {search.by && (
+            <>
+              <MultiSelect
+                size="xs"
+                aria-label="Group by"
+                data={FIELDS}
+                value={by}
+                maxValues={FIELDS_MAX}
+                onChange={(fields) => fields.length > 0 && group(fields)}
+              />
+              <Select
+                size="xs"
+                w={110}
+                aria-label="Order by"
+                data={ORDERS}
+                value={search.order ?? "bytes"}
+                allowDeselect={false}
+                onChange={(order) => setSearch({ order: order ?? undefined })}
+              />
+            </>
+          )}
+        </Group>
+        <Group gap="sm">
+          <Waiting />
+          <Export query={query} by={search.by} order={search.order} />
+        </Group>
+      </Group>
+      {search.by ? (
+        <Groups query={query} by={by} order={search.order ?? "bytes"} narrow={narrow} />
+      ) : (
+        <Rows
+          query={query}
+          cursor={search.cursor}
+          sort={search.sort}
+          narrow={narrow}
+          group={(field) => group([field])}
+        />
+      )}
+    </Stack>
+  );
+}
+
+const KEYS = [["flows"], ["groups"], ["series"]];
+/** Searches that take longer can be stopped. */
+const PATIENCE_MS = 700;
+
+/** While the store is searched: how long already, and a way to stop. */
+function Waiting() {
+  const client = useQueryClient();
+  const asking = useIsFetching({ predicate: ({ queryKey }) => KEYS.some(([key]) => key === queryKey[0]) });
+  const [seconds, setSeconds] = useState<number>();
+  useEffect(() => {
+    setSeconds(undefined);
+    if (!asking) return;
+    const began = Date.now();
+    const clock = window.setInterval(() => {
+      const passed = Date.now() - began;
+      if (passed >= PATIENCE_MS) setSeconds(Math.round(passed / 1000));
+    }, PATIENCE_MS);
+    return () => window.clearInterval(clock);
+  }, [asking]);
+  if (seconds === undefined) return null;
+  return (
+    <Group gap="xs" role="status">
+      <Loader size="xs" />
+      <Text size="xs">searching for {seconds} s</Text>
+      <Button
+        size="compact-xs"
+        variant="default"
+        onClick={() => KEYS.forEach((queryKey) => void client.cancelQueries({ queryKey }))}
+      >
+        Stop
+      </Button>
+    </Group>
+  );
+}
+
+const MEASURES = {
+  bytes: { show: bytes, label: "Bytes over time" },
+  packets: { show: count, label: "Packets over time" },
+  flows: { show: count, label: "Flows over time" },
+};
+
+function Chart({ query }: { query: FlowQuery }) {
+  const setSearch = useSetSearch();
+  const [measure, setMeasure] = useState<keyof typeof MEASURES>("bytes");
+  const series = useQuery({
+    queryKey: ["series", query],
+    queryFn: ({ signal }) => got(api.GET("/api/v1/flows/series", { params: { query }, signal })),
+    placeholderData: (before) => before,
+  });
+  const { show, label } = MEASURES[measure];
+  return (
+    <Shown of={series} rows={4}>
+      {({ columns, rows, step_s, span }) => {
+        const at = columns.findIndex(({ name }) => name === measure);
+        return (
+          <div>
+            <SegmentedControl
+              size="xs"
+              aria-label="What the chart shows"
+              value={measure}
+              data={Object.keys(MEASURES)}
+              onChange={(value) => setMeasure(value as typeof measure)}
+            />
+            <TimeBars
+              label={label}
+              series={[{ name: measure, colour: "#1c98ac" }]}
+              stepMs={(step_s ?? 60) * 1000}
+              span={span}
+              show={show}
+              steps={(rows as unknown as unknown[][]).map((row) => ({
+                start: Date.parse(String(row[0])),
+                values: [Number(row[at] ?? 0)],
+              }))}
+              onSelect={(since, until) => setSearch({ t: undefined, since, until, cursor: undefined })}
+            />
+          </div>
+        );
+      }}
+    </Shown>
+  );
+}
