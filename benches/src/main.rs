@@ -47,6 +47,9 @@ struct SearchOptions {
     /// Folder of a store, as `store --dir` leaves it
     #[arg(long)]
     dir: PathBuf,
+    /// Only the questions with this word in their names, without peers
+    #[arg(long)]
+    only: Option<String>,
     /// Python that has the packages duckdb (with pytz) and datafusion
     #[arg(long, default_value = "python3")]
     python: PathBuf,
@@ -255,8 +258,9 @@ fn measure_store(options: &StoreOptions) -> io::Result<bool> {
 
 /// True unless `--strict` is set and a bar was missed.
 fn measure_search(options: &SearchOptions) -> io::Result<bool> {
-    let python = (!options.no_peers).then_some(options.python.as_path());
-    let outcome = search::run(&options.dir, python)?;
+    let peers = !options.no_peers && options.only.is_none();
+    let python = peers.then_some(options.python.as_path());
+    let outcome = search::run(&options.dir, options.only.as_deref(), python)?;
     let mut out = io::stdout();
     out.write_all(outcome.text().as_bytes())?;
     for missed in outcome.missed() {

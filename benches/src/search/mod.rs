@@ -41,14 +41,16 @@ pub struct Outcome {
     peers: Vec<(String, Vec<f64>)>,
 }
 
-/// Measures the questions on the store in the folder; `python` asks the peers, when given.
-pub fn run(folder: &Path, python: Option<&Path>) -> io::Result<Outcome> {
+/// Measures the questions on the store in the folder, those alone that have `only` in their names, when it is given;
+/// `python` asks the peers.
+pub fn run(folder: &Path, only: Option<&str>, python: Option<&Path>) -> io::Result<Outcome> {
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk::reading(folder));
     let snapshot = Snapshot::read(&*disk, Table::flows(), "default").map_err(io::Error::other)?;
     let sources = sources(&disk, &snapshot);
     let address = some_address(&sources)?;
     let mut measured = Vec::new();
-    for question in questions(address)? {
+    let wanted = |question: &Question| only.is_none_or(|only| question.name.contains(only));
+    for question in questions(address)?.into_iter().filter(wanted) {
         measured.push((question.name, question.bar_s, least(&question.search, &sources)?));
     }
     let peers = match python {

@@ -26,6 +26,21 @@ impl Selection {
         }
     }
 
+    /// Of `rows` rows, those whose bit is set, the first row in the lowest bit of the first word.
+    pub fn of_words(words: impl Iterator<Item = u64>, rows: usize) -> Self {
+        let words = words.chain(std::iter::repeat(0));
+        let all = Self::all(rows);
+        Self {
+            words: all
+                .words
+                .iter()
+                .zip(words)
+                .map(|(all, word)| all & word)
+                .collect(),
+            rows,
+        }
+    }
+
     /// The rows for which `holds`, among `rows` rows.
     pub fn from_fn(rows: usize, holds: impl FnMut(usize) -> bool) -> Self {
         Self::all(rows).keep(holds)
@@ -128,6 +143,13 @@ mod tests {
         );
         assert_eq!(all.without(&even).iter().take(3).collect::<Vec<_>>(), [1, 3, 5]);
         assert_eq!(all.without(&even).union(&even), all);
+        assert_eq!(Selection::of_words([u64::MAX, u64::MAX, 1].into_iter(), 70), all);
+        assert_eq!(
+            Selection::of_words([5].into_iter(), 70)
+                .iter()
+                .collect::<Vec<_>>(),
+            [0, 2]
+        );
         assert!(even.contains(68) && !even.contains(69) && !even.contains(70));
     }
 }

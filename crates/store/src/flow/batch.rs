@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Int32Type, Int64Type, TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type,
     UInt64Type,
@@ -10,10 +11,12 @@ use arrow_array::{
     Array, ArrayRef, ArrowNativeTypeOp, BooleanArray, DictionaryArray, PrimitiveArray, RecordBatch,
     StringArray,
 };
-use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow_schema::DataType;
 use weir_model::FlowRecord;
 
 use super::row::Row;
+use super::rows::nulls;
 use super::schema::{self, COLUMNS, Column, Form, Read, Write};
 
 /// Why a batch is not one of flow records.
@@ -38,11 +41,27 @@ pub fn to_batch(flows: &[FlowRecord]) -> Result<RecordBatch, BatchError> {
         .map_err(|error| BatchError::Arrow(error.to_string()))
 }
 
-/// One column of the records.
+/// One column of the records. Most records lack most columns: those cost a look, and no memory.
 pub(super) fn array(column: &Column, flows: &[FlowRecord]) -> ArrayRef {
+    let lacking = column.nullable
+        && match column.read {
+            Read::Number(read) => flows.iter().all(|flow| read(flow).is_none()),
+            Read::Text(read) => flows.iter().all(|flow| read(flow).is_none()),
+        };
     match column.read {
+        _ if lacking => missing(column.form, flows.len()),
         Read::Number(read) => numbers(column.form, flows, read),
         Read::Text(read) => texts(flows.iter().map(read)),
+    }
+}
+
+fn missing(form: Form, rows: usize) -> ArrayRef {
+    match form {
+        Form::Words(words) => {
+            let codes = nulls(&DataType::UInt8, rows);
+            words_array(words, codes.as_primitive::<UInt8Type>().clone())
+        }
+        form => nulls(&schema::data_type(form), rows),
     }
 }
 
@@ -165,7 +184,7 @@ pub(super) fn restore(column: &Column, array: &ArrayRef, rows: &mut [Row]) {
 
 /// Numbers of a column as `u64`, whatever their width; words by their code in the fixed list.
 pub(super) struct Numbers {
-    values: Vec<u64>,
+    values: ScalarBuffer<u64>,
     valid: Option<NullBuffer>,
 }
 
@@ -175,22 +194,27 @@ impl Numbers {
         fn wide<T: ArrowPrimitiveType>(
             array: &ArrayRef,
             cast: impl Fn(T::Native) -> u64,
-        ) -> Option<Vec<u64>> {
-            let array = array.as_any().downcast_ref::<PrimitiveArray<T>>()?;
-            Some(array.values().iter().map(|value| cast(*value)).collect())
+        ) -> Option<ScalarBuffer<u64>> {
+            let values = array.as_primitive_opt::<T>()?.values();
+            Some(values.iter().map(|value| cast(*value)).collect())
+        }
+        /// Values of eight bytes are taken as they lie there.
+        fn same<T: ArrowPrimitiveType>(array: &ArrayRef) -> Option<ScalarBuffer<u64>> {
+            let values = array.as_primitive_opt::<T>()?.values();
+            Some(values.inner().clone().into())
         }
         let values = match form {
-            Form::Millis => wide::<TimestampMillisecondType>(array, |v| v as u64),
-            Form::I64 => wide::<Int64Type>(array, |v| v as u64),
+            Form::Millis => same::<TimestampMillisecondType>(array),
+            Form::I64 => same::<Int64Type>(array),
             Form::U8 => wide::<UInt8Type>(array, u64::from),
             Form::U16 => wide::<UInt16Type>(array, u64::from),
             Form::U32 => wide::<UInt32Type>(array, u64::from),
-            Form::U64 => wide::<UInt64Type>(array, |v| v),
+            Form::U64 => same::<UInt64Type>(array),
             Form::Flag => array
                 .as_any()
                 .downcast_ref::<BooleanArray>()
                 .map(|flags| flags.values().iter().map(u64::from).collect()),
-            Form::Words(words) => codes(array, words),
+            Form::Words(words) => codes(array, words).map(ScalarBuffer::from),
             Form::Text => None,
         };
         match values {
@@ -199,7 +223,7 @@ impl Numbers {
                 valid: array.nulls().cloned(),
             },
             None => Self {
-                values: vec![0; array.len()],
+                values: vec![0; array.len()].into(),
                 valid: Some(NullBuffer::new_null(array.len())),
             },
         }
@@ -210,7 +234,7 @@ impl Numbers {
         valid.then(|| self.values[row])
     }
 
-    pub(super) fn into_parts(self) -> (Vec<u64>, Option<NullBuffer>) {
+    pub(super) fn into_parts(self) -> (ScalarBuffer<u64>, Option<NullBuffer>) {
         (self.values, self.valid)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use arrow_array::types::{Int32Type, UInt8Type};
 use arrow_array::{Array, ArrayRef, DictionaryArray, RecordBatch, StringArray};
-use arrow_buffer::NullBuffer;
+use arrow_buffer::{NullBuffer, ScalarBuffer};
 use weir_model::{FlowKey, FlowRecord, Time, community_id};
 use weir_query::{Columns, FLOW_COLUMNS, Kind, Selection, Slice};
 
@@ -22,7 +22,7 @@ pub struct ArrowColumns<'a> {
 
 enum Built {
     Missing,
-    Numbers(Vec<u64>, Selection),
+    Numbers(ScalarBuffer<u64>, Selection),
     Times(Vec<i64>, Selection),
     Addresses(Vec<u128>, Selection),
     Texts(Vec<u32>, Vec<Box<str>>, Selection),
@@ -66,14 +66,14 @@ impl<'a> ArrowColumns<'a> {
             (_, Kind::Address) => {
                 let (high, valid) = self.numbers(physical(name)[0])?;
                 let (low, _) = self.numbers(physical(name)[1])?;
-                let whole = high.iter().zip(&low);
+                let whole = high.iter().zip(low.iter());
                 let whole = whole.map(|(high, low)| u128::from(*high) << 64 | u128::from(*low));
                 Some(Built::Addresses(whole.collect(), selection(rows, valid)))
             }
             (_, Kind::Text | Kind::Texts) => Some(own_dictionary(self.batch.column_by_name(name)?)),
             (_, Kind::TcpFlags) => {
                 let (values, valid) = self.numbers(name)?;
-                let low = values.into_iter().map(|flags| flags & 0xff).collect();
+                let low = values.iter().map(|flags| flags & 0xff).collect();
                 Some(Built::Numbers(low, selection(rows, valid)))
             }
             (_, Kind::Number(_) | Kind::Rate(_) | Kind::Mac | Kind::Flag) => {
@@ -84,7 +84,7 @@ impl<'a> ArrowColumns<'a> {
         }
     }
 
-    fn numbers(&self, name: &str) -> Option<(Vec<u64>, Option<NullBuffer>)> {
+    fn numbers(&self, name: &str) -> Option<(ScalarBuffer<u64>, Option<NullBuffer>)> {
         let form = form_of(name)?;
         let array = self.batch.column_by_name(name)?;
         Some(Numbers::of(array, form).into_parts())
@@ -94,11 +94,11 @@ impl<'a> ArrowColumns<'a> {
         let (millis, valid) = self.numbers(millis)?;
         let (us, _) = self.numbers(us)?;
         let (ns, _) = self.numbers(ns)?;
-        let parts = millis.into_iter().zip(us).zip(ns);
+        let parts = millis.iter().zip(us.iter()).zip(ns.iter());
         let moments = parts.map(|((millis, us), ns)| Moment {
-            millis: millis as i64,
-            us: us as u16,
-            ns: ns as u16,
+            millis: *millis as i64,
+            us: *us as u16,
+            ns: *ns as u16,
         });
         Some((moments.collect(), valid))
     }
@@ -141,9 +141,9 @@ fn times(times: impl Iterator<Item = Time>) -> Built {
 }
 
 fn selection(rows: usize, valid: Option<NullBuffer>) -> Selection {
-    match valid {
+    match valid.filter(|valid| valid.null_count() > 0) {
         None => Selection::all(rows),
-        Some(valid) => Selection::from_fn(rows, |row| valid.is_valid(row)),
+        Some(valid) => Selection::of_words(valid.inner().bit_chunks().iter_padded(), rows),
     }
 }
 

@@ -8,7 +8,9 @@
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{ArrowError, Schema};
+use arrow_schema::ArrowError;
+
+use super::rows::is_empty;
 
 const MAGIC: &[u8; 8] = b"WEIRLOG1";
 const HEADER_BYTES: usize = 32;
@@ -39,26 +41,23 @@ pub(crate) struct Segment {
     pub(crate) corrupt: u64,
 }
 
-/// A frame as bytes; the batches have this schema.
-pub(crate) fn frame(first_row: u64, schema: &Schema, batches: &[RecordBatch]) -> Result<Vec<u8>, ArrowError> {
-    let empty = |at: &usize| {
-        let mut columns = batches.iter().map(|batch| batch.column(*at));
-        columns.all(|column| column.null_count() == column.len())
-    };
-    let kept: Vec<usize> = (0..schema.fields().len()).filter(|at| !empty(at)).collect();
+/// Rows as a frame.
+pub(crate) fn frame(first_row: u64, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+    let columns = batch.columns().iter().enumerate();
+    let kept: Vec<usize> = columns
+        .filter(|(_, column)| !is_empty(column))
+        .map(|(at, _)| at)
+        .collect();
+    let batch = batch.project(&kept)?;
     let mut bytes = vec![0; HEADER_BYTES];
-    let mut stream = StreamWriter::try_new(&mut bytes, &schema.project(&kept)?)?;
-    let mut rows = 0;
-    for batch in batches {
-        stream.write(&batch.project(&kept)?)?;
-        rows += batch.num_rows();
-    }
+    let mut stream = StreamWriter::try_new(&mut bytes, batch.schema_ref())?;
+    stream.write(&batch)?;
     stream.finish()?;
     drop(stream);
     let (header, payload) = bytes.split_at_mut(HEADER_BYTES);
     header[..8].copy_from_slice(MAGIC);
     header[8..16].copy_from_slice(&first_row.to_le_bytes());
-    header[16..20].copy_from_slice(&(rows as u32).to_le_bytes());
+    header[16..20].copy_from_slice(&(batch.num_rows() as u32).to_le_bytes());
     header[20..24].copy_from_slice(&(payload.len() as u32).to_le_bytes());
     header[24..28].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
     let check = crc32fast::hash(&header[..28]);
@@ -120,14 +119,7 @@ mod tests {
         let mut ends = Vec::new();
         for first in [0_u32, 3, 6] {
             let flows: Vec<_> = (first..first + 3).map(plain).collect();
-            bytes.extend(
-                frame(
-                    first.into(),
-                    &crate::flow::schema::flows(),
-                    &[to_batch(&flows).unwrap()],
-                )
-                .unwrap(),
-            );
+            bytes.extend(frame(first.into(), &to_batch(&flows).unwrap()).unwrap());
             ends.push(bytes.len());
         }
         (bytes, ends)

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::part::{self, Part};
+use super::rows::Sorted;
 use super::{StoreError, writer::Writer};
 
 /// Parts of the newest hour that are merged before the hour is over.
@@ -42,8 +43,9 @@ fn next_run(parts: &[Arc<Part>], part_rows: u64) -> Option<Range<usize>> {
     None
 }
 
-/// The longest run of at least `wanted` neighbours that fits in a part. A part that holds more than half of a full one
-/// is left alone: merging it again and again would write its rows each time.
+/// The longest run of at least `wanted` neighbours that fits in a part, or of any two that fill more than half of one.
+/// A part that holds more than half of a full one is left alone: merging it again and again would write its rows each
+/// time.
 fn run_of_hour(parts: &[Arc<Part>], part_rows: u64, wanted: usize) -> Option<Range<usize>> {
     let mut best: Option<Range<usize>> = None;
     for first in 0..parts.len() {
@@ -55,7 +57,9 @@ fn run_of_hour(parts: &[Arc<Part>], part_rows: u64, wanted: usize) -> Option<Ran
             rows += part.rows;
             last += 1;
         }
-        if last - first >= wanted && best.as_ref().is_none_or(|best| best.len() < last - first) {
+        let count = last - first;
+        let enough = count >= wanted || (count >= 2 && rows > part_rows / 2);
+        if enough && best.as_ref().is_none_or(|best| best.len() < count) {
             best = Some(first..last);
         }
     }
@@ -82,7 +86,7 @@ fn merge(writer: &mut Writer, run: Range<usize>) -> Result<(), StoreError> {
         return Ok(());
     }
     let segments = (old[0].segments.0, old[old.len() - 1].segments.1);
-    let rows = part::sorted(writer.table, &batches)?;
+    let rows = Sorted::of(writer.table, &batches)?;
     drop(batches);
     let new = part::write(
         &*writer.disk,
@@ -174,5 +178,7 @@ mod tests {
         assert_eq!(next(&[(1, 40), (1, 50), (1, 5), (1, 5), (2, 1)]), Some(0..4));
         assert_eq!(next(&[(2, 1); 7]), None, "the newest hour waits for more");
         assert_eq!(next(&[(2, 1); 8]), Some(0..8));
+        assert_eq!(next(&[(2, 25); 4]), Some(0..4), "the newest hour fills a part");
+        assert_eq!(next(&[(2, 25), (2, 25)]), None, "half of a part is not enough");
     }
 }

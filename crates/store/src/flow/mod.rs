@@ -1,15 +1,17 @@
 //! The flow and transaction store: tables of columns. `schema` says what a record is on disk, `batch` turns records
 //! into columns and back, `columns` shows a batch to the filter language; `writer` takes rows through the log (`log`)
-//! into parts (`part`), `merge` and `retention` keep them few and young, `snapshot` is what a search reads.
+//! into parts (`rows`, `encode`, `part`), `merge` and `retention` keep them few and young, `snapshot` is what a search reads.
 
 mod batch;
 mod columns;
+mod encode;
 mod error;
 mod log;
 mod merge;
 mod part;
 mod retention;
 mod row;
+mod rows;
 pub mod schema;
 pub mod search;
 mod snapshot;

@@ -3,40 +3,18 @@
 //! had for that hour, 123,456 rows, and the CRC-32 of the file is 89abcdef. A part whose range of segments lies within
 //! another's of the same hour was merged into it and does not count.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-use arrow_array::cast::AsArray;
-use arrow_array::types::{TimestampMillisecondType, UInt16Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
-use arrow_buffer::ScalarBuffer;
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use arrow_select::concat::concat;
-use arrow_select::take::{take, take_record_batch};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::schema::types::ColumnPath;
 
-use super::schema::{self, Codec};
-use super::{StoreError, Table};
+use super::encode::encode;
+use super::rows::Sorted;
+use super::{StoreError, Table, schema};
 use crate::disk::{Disk, Source};
 
 /// Milliseconds in an hour: the width of a partition.
 pub const HOUR_MS: i64 = 3_600_000;
-/// Rows of a page. A search for one address decodes about one page of each column it shows.
-const PAGE_ROWS: usize = 16_384;
-/// Rows of a row group: a full part is one, so that its addresses share one dictionary.
-const GROUP_ROWS: usize = 1 << 20;
-/// Bytes of a dictionary. Addresses of servers come again and again: half a million of them fit, where 1 MiB, which is
-/// usual, ends the dictionary of a large part early.
-const DICTIONARY_BYTES: usize = 4 << 20;
-/// Hours that one generation of rows is parted into. Stamps are hostile: rows of further hours lie together.
-const HOURS_MAX: usize = 64;
 /// The partition of rows from too many hours, in the folder `hour=mixed`.
 pub const MIXED: i64 = i64::MIN;
 const MIXED_TEXT: &str = "mixed";
@@ -217,12 +195,12 @@ pub(super) fn write(
     site: &str,
     hour: i64,
     segments: (u64, u64),
-    sorted: &RecordBatch,
+    sorted: &Sorted,
 ) -> Result<Part, StoreError> {
     let bytes = encode(table, sorted)?;
     let crc = crc32fast::hash(&bytes);
     let folder = hour_folder(table, site, hour);
-    let rows = sorted.num_rows();
+    let rows = sorted.rows();
     let name = format!("{:010}-{:010}-{rows}-{crc:08x}{ENDING}", segments.0, segments.1);
     let unfinished = format!("{folder}/{UNFINISHED}{:010}", segments.1);
     disk.make_folder(&folder)?;
@@ -245,172 +223,4 @@ pub(super) fn write(
         bytes: bytes.len() as u64,
         crc,
     })
-}
-
-fn encode(table: &Table, rows: &RecordBatch) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, table.schema.clone(), Some(properties(table)))?;
-    writer.write(rows)?;
-    writer.close()?;
-    Ok(bytes)
-}
-
-/// How a part is laid out: zstd 1 and the encodings of the table; statistics of chunks and pages; bloom filters.
-fn properties(table: &Table) -> WriterProperties {
-    let metadata = table.schema.metadata().iter();
-    let metadata = metadata.map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
-    let mut properties = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_created_by(concat!("weir ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
-        .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_write_batch_size(PAGE_ROWS)
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .set_key_value_metadata(Some(metadata.collect()));
-    for (name, codec) in &table.codecs {
-        let path = ColumnPath::from(*name);
-        let (dictionary, encoding) = match codec {
-            Codec::Dictionary => (true, None),
-            Codec::Delta => (false, Some(Encoding::DELTA_BINARY_PACKED)),
-            Codec::Split => (false, Some(Encoding::BYTE_STREAM_SPLIT)),
-        };
-        properties = properties.set_column_dictionary_enabled(path.clone(), dictionary);
-        if let Some(encoding) = encoding {
-            properties = properties.set_column_encoding(path, encoding);
-        }
-    }
-    for name in table.bloom {
-        properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(*name), true);
-    }
-    properties.build()
-}
-
-/// Rows of several batches as one batch of the table, sorted; rows that compare equal stay in the order given.
-pub(super) fn sorted(table: &Table, batches: &[RecordBatch]) -> Result<RecordBatch, StoreError> {
-    let conformed: Vec<RecordBatch> = batches
-        .iter()
-        .map(|batch| conform(batch, &table.schema))
-        .collect::<Result<_, _>>()?;
-    let rows = conformed.iter().map(RecordBatch::num_rows).sum();
-    let columns = table.schema.fields().iter().enumerate().map(|(at, field)| {
-        let parts: Vec<&dyn Array> = conformed.iter().map(|batch| &**batch.column(at)).collect();
-        if parts.iter().all(|part| part.null_count() == part.len()) {
-            return Ok(new_null_array(field.data_type(), rows));
-        }
-        concat(&parts)
-    });
-    let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>()?;
-    drop(conformed);
-    let order = order(&RecordBatch::try_new(table.schema.clone(), columns.clone())?);
-    let taken = columns.into_iter().map(|column| {
-        if column.null_count() == column.len() {
-            Ok(column)
-        } else {
-            take(&column, &order, None)
-        }
-    });
-    Ok(RecordBatch::try_new(
-        table.schema.clone(),
-        taken.collect::<Result<_, _>>()?,
-    )?)
-}
-
-/// The batch with the columns of the schema: those it lacks are empty, or zero where every row has a value.
-pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, StoreError> {
-    if batch.schema_ref() == schema {
-        return Ok(batch.clone());
-    }
-    let rows = batch.num_rows();
-    let columns = schema.fields().iter().map(|field| {
-        let found = batch.column_by_name(field.name()).cloned();
-        found.unwrap_or_else(|| {
-            let empty = new_null_array(field.data_type(), rows);
-            if field.is_nullable() { empty } else { zeros(&empty) }
-        })
-    });
-    Ok(RecordBatch::try_new(schema.clone(), columns.collect())?)
-}
-
-/// The same array with its values (zeros, as nulls are made) valid.
-fn zeros(nulls: &Arc<dyn Array>) -> Arc<dyn Array> {
-    let plain = nulls.to_data().into_builder().nulls(None).null_count(0);
-    plain
-        .build()
-        .map_or_else(|_| nulls.clone(), arrow_array::make_array)
-}
-
-/// Rows by source, destination, destination port and start: near rows are alike, and one address is in one place. A missing value is 0.
-fn order(batch: &RecordBatch) -> UInt32Array {
-    let address = |[high, low]: [&str; 2]| {
-        let (high, low) = (numbers(batch, high), numbers(batch, low));
-        move |row: usize| u128::from(high[row]) << 64 | u128::from(low[row])
-    };
-    let (src, dst) = (
-        address(["src_ip_hi", "src_ip_lo"]),
-        address(["dst_ip_hi", "dst_ip_lo"]),
-    );
-    let port = batch.column_by_name("dst_port");
-    let port = port.and_then(|column| column.as_primitive_opt::<UInt16Type>());
-    let start = starts(batch);
-    let mut keys: Vec<_> = (0..batch.num_rows())
-        .map(|row| {
-            let port = port.map_or(0, |ports| ports.values()[row]);
-            (src(row), dst(row), port, start[row], row as u32)
-        })
-        .collect();
-    keys.sort_unstable();
-    UInt32Array::from_iter_values(keys.into_iter().map(|key| key.4))
-}
-
-fn numbers(batch: &RecordBatch, name: &str) -> ScalarBuffer<u64> {
-    let column = batch.column_by_name(name);
-    match column.and_then(|column| column.as_primitive_opt::<UInt64Type>()) {
-        Some(column) => column.values().clone(),
-        None => vec![0; batch.num_rows()].into(),
-    }
-}
-
-/// Start of each row, milliseconds since 1970.
-pub(super) fn starts(batch: &RecordBatch) -> &[i64] {
-    let column = batch.column_by_name("start");
-    let column = column.and_then(|column| column.as_primitive_opt::<TimestampMillisecondType>());
-    column.map_or(&[], |column| column.values())
-}
-
-/// Rows by the hour they begin in; past [`HOURS_MAX`] hours those with the fewest rows together as [`MIXED`].
-pub(super) fn by_hour(batches: &[RecordBatch]) -> Result<BTreeMap<i64, Vec<RecordBatch>>, StoreError> {
-    let mut counts = BTreeMap::<i64, u64>::new();
-    for start in batches.iter().flat_map(starts) {
-        *counts.entry(start.div_euclid(HOUR_MS)).or_default() += 1;
-    }
-    let mut by_count: Vec<_> = counts
-        .iter()
-        .map(|(hour, rows)| (Reverse(*rows), *hour))
-        .collect();
-    by_count.sort_unstable();
-    let own: BTreeSet<i64> = by_count
-        .into_iter()
-        .take(HOURS_MAX)
-        .map(|(_, hour)| hour)
-        .collect();
-    let mut hours = BTreeMap::<i64, Vec<RecordBatch>>::new();
-    for batch in batches {
-        let mut rows = BTreeMap::<i64, Vec<u32>>::new();
-        for (row, start) in starts(batch).iter().enumerate() {
-            let hour = start.div_euclid(HOUR_MS);
-            let hour = if own.contains(&hour) { hour } else { MIXED };
-            rows.entry(hour).or_default().push(row as u32);
-        }
-        for (hour, rows) in rows {
-            let part = if rows.len() == batch.num_rows() {
-                batch.clone()
-            } else {
-                take_record_batch(batch, &UInt32Array::from(rows))?
-            };
-            hours.entry(hour).or_default().push(part);
-        }
-    }
-    Ok(hours)
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::RecordBatch;
 
 use super::part::{self, Listing, Part};
-use super::{StoreError, Table, log};
+use super::{StoreError, Table, log, rows};
 use crate::disk::Disk;
 
 /// Times a reader lists the store anew because a file it had listed was gone.
@@ -129,10 +129,10 @@ impl Found {
                 rows_to = frame.first_row.saturating_add(frame.rows() as u64);
                 for batch in frame.batches {
                     part::check_version(batch.schema_ref())?;
-                    batches.push(part::conform(&batch, &table.schema)?);
+                    batches.push(rows::conform(&batch, &table.schema)?);
                 }
             }
-            let left = part::by_hour(&batches)?
+            let left = rows::by_hour(&batches)?
                 .into_iter()
                 .filter(|(hour, _)| !is_covered(&covered, *hour, sequence));
             segments.push(FoundSegment {

@@ -9,6 +9,7 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics as ChunkStatistics;
 use weir_query::{Bounds, Check, Expr, FLOW_COLUMNS, Field, Kind, Reads, Set, Statistics, Verdict, verdict};
 
+use super::scan::Asked;
 use super::view::{DirectedStatistics, Direction};
 use crate::flow::schema::physical;
 use crate::flow::{HOUR_MS, MIXED};
@@ -240,6 +241,11 @@ pub(super) fn hour_may_fit(expr: &Expr, hour: i64) -> bool {
     hour == MIXED || verdict(expr, &Hour(hour)) != Verdict::NoRow
 }
 
+/// Has no row of the group a value in the column of the filter language, by its statistics?
+pub(super) fn is_empty(metadata: &ParquetMetaData, group: usize, name: &str) -> bool {
+    Logical(Group { metadata, group }).bounds(name) == Some(Bounds::Empty)
+}
+
 /// What is certain about a row group, read in a direction.
 pub(super) fn of_group(
     expr: &Expr,
@@ -254,12 +260,11 @@ pub(super) fn of_group(
 /// The rows of a row group, of `rows`, that pages do not rule out, as ranges in order. Pages of different columns end
 /// at different rows, so the filter is asked once between any two of the ends of `columns`.
 pub(super) fn of_pages(
-    expr: &Expr,
+    asked: &[Asked<'_>],
     metadata: &ParquetMetaData,
     group: usize,
     rows: usize,
     columns: &[&str],
-    directions: &[Direction],
 ) -> Vec<Range<usize>> {
     let mut cuts: Vec<usize> = columns
         .iter()
@@ -283,11 +288,11 @@ pub(super) fn of_pages(
             row: pair[0] as i64,
         };
         let inner = &Logical(page);
-        let ruled_out = |direction: &Direction| {
-            let direction = *direction;
-            verdict(expr, &DirectedStatistics { inner, direction }) == Verdict::NoRow
+        let ruled_out = |asked: &Asked<'_>| {
+            let direction = asked.direction;
+            verdict(&asked.filter, &DirectedStatistics { inner, direction }) == Verdict::NoRow
         };
-        if directions.iter().all(ruled_out) {
+        if asked.iter().all(ruled_out) {
             continue;
         }
         match kept.last_mut() {

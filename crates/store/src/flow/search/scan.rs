@@ -2,6 +2,7 @@
 //! columns are read and judged, and only then the other columns, of the rows that are left. Pieces are shared out over
 //! threads that live as long as the scan.
 
+use std::borrow::Cow;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -341,6 +342,23 @@ impl<'a> Shared<'a> {
     }
 }
 
+/// What is asked of the rows of a piece in one direction.
+pub(super) struct Asked<'a> {
+    pub direction: Direction,
+    pub filter: Cow<'a, Expr>,
+    verdict: Verdict,
+}
+
+impl<'a> Asked<'a> {
+    fn whole(direction: Direction, filter: &'a Expr) -> Self {
+        Self {
+            direction,
+            filter: Cow::Borrowed(filter),
+            verdict: Verdict::SomeRows,
+        }
+    }
+}
+
 /// One piece being read.
 struct Reading<'a, F> {
     scan: &'a Scan<'a>,
@@ -354,26 +372,36 @@ struct Reading<'a, F> {
 /// Rows of a piece that fit, one byte a row read: bit `n` for the view's direction `n`.
 type Marks = Vec<u8>;
 
-impl<F: Fold> Reading<'_, F> {
+impl<'a, F: Fold> Reading<'a, F> {
     fn memory(&mut self, batch: &RecordBatch) -> Result<(), SearchError> {
+        let directions = self.scan.view.directions().iter();
+        let asked: Vec<Asked> = directions.map(|at| Asked::whole(*at, self.scan.filter)).collect();
         let mut at = 0;
         while at < batch.num_rows() && !self.fold.certain() {
             let slice = batch.slice(at, BATCH_ROWS.min(batch.num_rows() - at));
             self.cost.rows_read += slice.num_rows() as u64;
-            self.judge_and_fold(&slice, Places::From(at as u32))?;
+            self.judge_and_fold(&slice, &asked, Places::From(at as u32))?;
             at += slice.num_rows();
         }
         Ok(())
     }
 
     /// Filters and folds a batch that has all columns.
-    fn judge_and_fold(&mut self, batch: &RecordBatch, places: Places<'_>) -> Result<(), SearchError> {
+    fn judge_and_fold(
+        &mut self,
+        batch: &RecordBatch,
+        asked: &[Asked<'_>],
+        places: Places<'_>,
+    ) -> Result<(), SearchError> {
         self.control.check()?;
         let columns = Seen::new(batch, self.scan);
-        for direction in self.scan.view.directions() {
+        for Asked {
+            direction, filter, ..
+        } in asked
+        {
             let directed = Directed::new(&columns, *direction);
             let within = direction.rows(&columns);
-            let fitting = select(self.scan.filter, &directed, &within);
+            let fitting = select(filter, &directed, &within);
             self.rows.clear();
             self.rows.extend(fitting.iter().map(|row| row as u32));
             self.pass_on(&directed, *direction, places)?;
@@ -404,28 +432,20 @@ impl<F: Fold> Reading<'_, F> {
     fn part(&mut self, part: &Part, group: usize) -> Result<(), SearchError> {
         let rows_all = part.rows(group);
         let directions = self.scan.view.directions();
-        let verdicts: Vec<Verdict> = directions
-            .iter()
-            .map(|direction| self.verdict(part, group, *direction))
-            .collect();
-        if verdicts.iter().all(|verdict| *verdict == Verdict::NoRow) {
+        let asked: Vec<Asked> = directions.iter().map(|at| self.asked(part, group, *at)).collect();
+        if asked.iter().all(|asked| asked.verdict == Verdict::NoRow) {
             self.cost.pieces_pruned += 1;
             return Ok(());
         }
-        let needed = physical_columns(&self.scan.columns, directions, self.scan.coarse_start);
-        let every = verdicts.iter().all(|verdict| *verdict == Verdict::EveryRow);
+        let empty = |name: &str| bounds::is_empty(part.metadata(), group, name);
+        let names = directions.iter().map(|at| (*at, self.scan.columns.as_slice()));
+        let needed = physical_columns(names, self.scan.coarse_start, &empty);
+        let every = asked.iter().all(|asked| asked.verdict == Verdict::EveryRow);
         if every && self.scan.view == View::Biflow {
             return self.whole(part, group, &needed);
         }
-        let judged = self.judged_columns();
-        let ranges = bounds::of_pages(
-            self.scan.filter,
-            part.metadata(),
-            group,
-            rows_all,
-            &judged,
-            directions,
-        );
+        let judged = self.judged_columns(&asked, &empty);
+        let ranges = bounds::of_pages(&asked, part.metadata(), group, rows_all, &judged);
         let places: Vec<u32> = ranges
             .iter()
             .flat_map(|range| range.start as u32..range.end as u32)
@@ -444,7 +464,7 @@ impl<F: Fold> Reading<'_, F> {
             let mut at = 0;
             for batch in part.read(group, &judged, pruned.then(|| selection(&ranges)))? {
                 let batch = batch?;
-                self.judge_and_fold(&batch, Places::Each(&places[at..]))?;
+                self.judge_and_fold(&batch, &asked, Places::Each(&places[at..]))?;
                 at += batch.num_rows();
                 if self.fold.certain() {
                     break;
@@ -452,7 +472,8 @@ impl<F: Fold> Reading<'_, F> {
             }
             return Ok(());
         }
-        let marks = self.marks(part, group, &judged, pruned.then(|| selection(&ranges)))?;
+        let rows = pruned.then(|| selection(&ranges));
+        let marks = self.marks(part, group, &asked, &judged, rows)?;
         let fitting = marks.iter().filter(|mark| **mark != 0).count();
         if fitting == 0 {
             return Ok(());
@@ -473,29 +494,39 @@ impl<F: Fold> Reading<'_, F> {
         self.marked(part, group, &needed, Some(selection(&ranges)), &places, &marks)
     }
 
-    fn verdict(&self, part: &Part, group: usize, direction: Direction) -> Verdict {
-        let filter = self.scan.filter;
-        let first = bounds::of_group(filter, part.metadata(), group, direction);
-        if first != Verdict::SomeRows || !bounds::names_addresses(filter) {
-            return first;
+    /// What is asked of a row group. Addresses that its bloom filters do not know are not asked for, so that their
+    /// columns stay unread.
+    fn asked(&self, part: &Part, group: usize, direction: Direction) -> Asked<'a> {
+        let whole = Asked::whole(direction, self.scan.filter);
+        let verdict = bounds::of_group(&whole.filter, part.metadata(), group, direction);
+        if verdict != Verdict::SomeRows || !bounds::names_addresses(&whole.filter) {
+            return Asked { verdict, ..whole };
         }
         let mut read = |column: &str| part.bloom(group, column);
-        let left = bounds::without_unknown(filter, direction, &mut read);
-        // What bloom filters leave says whether rows can fit, not that all do.
-        match bounds::of_group(&left, part.metadata(), group, direction) {
-            Verdict::NoRow => Verdict::NoRow,
-            _ => first,
+        let filter = bounds::without_unknown(&whole.filter, direction, &mut read);
+        Asked {
+            verdict: bounds::of_group(&filter, part.metadata(), group, direction),
+            filter: Cow::Owned(filter),
+            direction,
         }
     }
 
     /// Physical columns of the filter and of the view.
-    fn judged_columns(&self) -> Vec<&'static str> {
-        let mut names = self.scan.filter.columns();
-        if self.scan.view == View::OneWay {
-            names.push("src_packets");
-            names.push("dst_packets");
-        }
-        physical_columns(&names, self.scan.view.directions(), false)
+    fn judged_columns(&self, asked: &[Asked<'_>], empty: &dyn Fn(&str) -> bool) -> Vec<&'static str> {
+        let names: Vec<(Direction, Vec<&'static str>)> = asked
+            .iter()
+            .map(|asked| {
+                let mut names = asked.filter.columns();
+                if self.scan.view == View::OneWay {
+                    names.extend(["src_packets", "dst_packets"]);
+                }
+                (asked.direction, names)
+            })
+            .collect();
+        let names = names
+            .iter()
+            .map(|(direction, names)| (*direction, names.as_slice()));
+        physical_columns(names, false, empty)
     }
 
     /// Every row fits: one pass over what is needed.
@@ -524,6 +555,7 @@ impl<F: Fold> Reading<'_, F> {
         &self,
         part: &Part,
         group: usize,
+        asked: &[Asked<'_>],
         judged: &[&'static str],
         rows: Option<RowSelection>,
     ) -> Result<Marks, SearchError> {
@@ -534,9 +566,15 @@ impl<F: Fold> Reading<'_, F> {
             let columns = Seen::new(&batch, self.scan);
             let first = marks.len();
             marks.resize(first + batch.num_rows(), 0);
-            for (bit, direction) in self.scan.view.directions().iter().enumerate() {
+            for (
+                bit,
+                Asked {
+                    direction, filter, ..
+                },
+            ) in asked.iter().enumerate()
+            {
                 let directed = Directed::new(&columns, *direction);
-                let fitting = select(self.scan.filter, &directed, &direction.rows(&columns));
+                let fitting = select(filter, &directed, &direction.rows(&columns));
                 fitting.iter().for_each(|row| marks[first + row] |= 1 << bit);
             }
         }
@@ -575,15 +613,17 @@ impl<F: Fold> Reading<'_, F> {
     }
 }
 
-/// The physical columns behind these names in all directions. A scan that needs none counts rows by one small column.
-fn physical_columns(
-    names: &[&'static str],
-    directions: &[Direction],
+/// The physical columns behind these names in their directions, without those that are `empty`: what lacks its columns
+/// has no values. A scan that needs none counts rows by one small column.
+fn physical_columns<'n>(
+    names: impl Iterator<Item = (Direction, &'n [&'static str])>,
     coarse_start: bool,
+    empty: &dyn Fn(&str) -> bool,
 ) -> Vec<&'static str> {
     let mut found: Vec<&'static str> = Vec::new();
-    for direction in directions {
-        for name in names.iter().filter_map(|name| direction.column(name)) {
+    for (direction, names) in names {
+        let stored = names.iter().filter_map(|name| direction.column(name));
+        for name in stored.filter(|name| !empty(name)) {
             let mut columns = physical(name);
             columns.truncate(if coarse_start && name == "start" {
                 1

@@ -10,6 +10,8 @@ use super::control::Control;
 /// Most words of a key: five-tuple and the moment take six.
 pub(super) const KEY_WORDS_MAX: usize = 8;
 const SLOTS_MIN: usize = 1 << 10;
+/// Keys looked up together, so that the memory answers for all of them at once instead of for one after another.
+const TOGETHER: usize = 64;
 const FIX: &str =
     "narrow the filter or the time, group by fewer columns or shorter prefixes, or raise the memory limit";
 
@@ -97,22 +99,44 @@ impl Table {
         control: &Control,
     ) -> Result<(), SearchError> {
         let mut last: Option<(&[u64; W], u32)> = None;
-        for key in keys.as_chunks::<W>().0 {
-            let group = match last {
-                Some((known, group)) if known == key => group,
-                _ => self.find::<W>(key, control)?,
-            };
-            last = Some((key, group));
-            groups.push(group);
+        let (mut hashes, mut seen) = ([0; TOGETHER], [0; TOGETHER]);
+        for keys in keys.as_chunks::<W>().0.chunks(TOGETHER) {
+            while (self.groups + keys.len()) * 4 >= self.slots.len() * 3 {
+                self.grow_slots(control)?;
+            }
+            let mask = self.slots.len() - 1;
+            for (hash, key) in hashes.iter_mut().zip(keys) {
+                *hash = self.hash(key);
+            }
+            for (slot, hash) in seen.iter_mut().zip(&hashes[..keys.len()]) {
+                *slot = self.slots[*hash as usize & mask];
+            }
+            for ((key, hash), slot) in keys.iter().zip(&hashes).zip(&seen) {
+                let group = match last {
+                    Some((known, group)) if known == key => group,
+                    _ if *slot != 0 && slot >> 32 == hash >> 32 && self.has(*slot, key) => *slot as u32 - 1,
+                    _ => self.find::<W>(key, *hash, control)?,
+                };
+                last = Some((key, group));
+                groups.push(group);
+            }
         }
         Ok(())
     }
 
-    fn find<const W: usize>(&mut self, key: &[u64; W], control: &Control) -> Result<u32, SearchError> {
-        if self.groups * 4 >= self.slots.len() * 3 {
-            self.grow_slots(control)?;
-        }
-        let hash = self.hash(key);
+    /// Has the group of a slot this key?
+    fn has<const W: usize>(&self, slot: u64, key: &[u64; W]) -> bool {
+        let start = (slot as u32 - 1) as usize * self.stride;
+        self.rows[start..start + W] == *key
+    }
+
+    /// The group of a key; there is a free slot.
+    fn find<const W: usize>(
+        &mut self,
+        key: &[u64; W],
+        hash: u64,
+        control: &Control,
+    ) -> Result<u32, SearchError> {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
@@ -120,12 +144,8 @@ impl Table {
             if slot == 0 {
                 return self.insert(key, hash, at, control);
             }
-            if slot >> 32 == hash >> 32 {
-                let group = slot as u32 - 1;
-                let start = group as usize * self.stride;
-                if self.rows[start..start + W] == *key {
-                    return Ok(group);
-                }
+            if slot >> 32 == hash >> 32 && self.has(slot, key) {
+                return Ok(slot as u32 - 1);
             }
             at = (at + 1) & mask;
         }
