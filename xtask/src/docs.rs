@@ -139,7 +139,10 @@ fn config() -> String {
          | `serve.listen` | `\"127.0.0.1:8844\"` | where `weir serve` shows its interface, on this machine only |\n\
          | `serve.store` | the state folder | folder of flows, events, accounts and learned state |\n\
          | `serve.watch` | none | folder whose capture files are read as they come |\n\
-         | `serve.collect` | `[\"netflow\", \"ipfix\", \"sflow\"]` | where flow exports are taken; `[]`: nowhere |\n",
+         | `serve.collect` | `[\"netflow\", \"ipfix\", \"sflow\"]` | where flow exports are taken; `[]`: nowhere |\n\
+         | `serve.keep_days` | no limit | days that flow records and transactions are kept |\n\
+         | `serve.keep_gib` | no limit | GiB that each of their two tables may take; the oldest go first |\n\
+         | `serve.free_gib` | `2` | GiB of the disk that are left to others: below it the oldest records go |\n",
     );
     let defaults = weir_meter::MeterConfig::default();
     for key in weir::config::METER_KEYS {

@@ -1,4 +1,4 @@
-"""Asks DuckDB and DataFusion what the search is asked, on the same parts and one thread each.
+"""Asks DuckDB, DataFusion and chdb what the search is asked, on the same parts and one thread each.
 
 Prints one line for each engine that is installed: its name, and CPU seconds a query in the order of the questions, tab
 separated. DuckDB needs the package pytz for times with a zone. Usage: peers.py GLOB ADDRESS_NUMBER
@@ -67,5 +67,19 @@ try:
     # Two columns make no value that its estimate takes; all addresses of the generator are IPv4.
     report(f"datafusion {datafusion.__version__}", ask, "approx_distinct(dst_ip_lo)")
     report(f"datafusion {datafusion.__version__}, exact distinct", ask, "count(distinct dst_ip_lo)")
+except ImportError:
+    pass
+
+try:
+    # 500 MB to install, so it is asked only where it is there already. The engine of ClickHouse on Parquet, not on
+    # tables of its own.
+    import chdb
+    from chdb import session
+
+    base = session.Session()
+    tables = f"(select * from file('{PARTS}', Parquet))"
+    settings = " settings max_threads = 1, max_parsing_threads = 1"
+    ask = lambda text: base.query(text.replace("from flows", f"from {tables} as flows") + settings, "TSV").bytes()
+    report(f"chdb {chdb.__version__}", ask, "uniq(dst_ip_hi, dst_ip_lo)")
 except ImportError:
     pass

@@ -126,32 +126,11 @@ fn sweep(writer: &Writer, hour: i64) -> Result<(), StoreError> {
 }
 
 /// Sets a damaged part aside.
-fn quarantine(writer: &mut Writer, part: &Arc<Part>) -> Result<(), StoreError> {
+pub(super) fn quarantine(writer: &mut Writer, part: &Arc<Part>) -> Result<(), StoreError> {
     writer.set_aside(&part.path)?;
     writer.counters.parts_damaged += 1;
     writer.parts.retain(|kept| kept != part);
     Ok(())
-}
-
-impl Writer {
-    /// Verifies the checksums of all parts, some `bytes_budget` bytes from `from` on, and sets damaged ones aside.
-    /// Where to go on, `None` at the end.
-    pub fn scrub(&mut self, from: usize, bytes_budget: u64) -> Result<Option<usize>, StoreError> {
-        let mut left = bytes_budget;
-        let mut at = from;
-        while let Some(part) = self.parts.get(at).cloned() {
-            if left == 0 {
-                return Ok(Some(at));
-            }
-            left = left.saturating_sub(part.bytes.max(1));
-            match part.verify(&*self.disk) {
-                Ok(()) => at += 1,
-                Err(StoreError::Damaged(_)) => quarantine(self, &part)?,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(None)
-    }
 }
 
 #[cfg(test)]

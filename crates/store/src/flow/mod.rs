@@ -1,6 +1,6 @@
 //! The flow and transaction store: tables of columns. `schema` says what a record is on disk, `batch` turns records
 //! into columns and back, `columns` shows a batch to the filter language; `writer` takes rows through the log (`log`)
-//! into parts (`rows`, `encode`, `part`), `merge` and `retention` keep them few and young, `snapshot` is what a search reads.
+//! into parts (`rows`, `encode`, `part`), `merge`, `retention` and `scrub` keep them few, young and whole, `snapshot` is what a search reads.
 
 mod batch;
 mod columns;
@@ -13,6 +13,7 @@ mod retention;
 mod row;
 mod rows;
 pub mod schema;
+mod scrub;
 pub mod search;
 mod snapshot;
 mod store;

@@ -26,6 +26,9 @@ pub struct Retention {
     pub age_s: Option<i64>,
     /// Bytes of all parts of the table and site. The oldest go first, those of mixed hours before them.
     pub bytes: Option<u64>,
+    /// Bytes of the disk that are left to others: below it the oldest parts of both tables go. Whoever owns the store
+    /// says how many are free ([`super::FlowStore::set_free`]).
+    pub free_bytes: Option<u64>,
 }
 
 /// What the writer knows of the clock its caller reads.
@@ -39,7 +42,9 @@ pub(super) struct Clock {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fullness {
     pub bytes: u64,
-    /// Days until the size limit is reached at the pace of the last days; `None` without limit or pace.
+    /// Bytes of parts for a day of event time, at the pace of the last days; `None` without parts.
+    pub bytes_per_day: Option<f64>,
+    /// Days until the size limit, or that of free space, is reached at this pace; `None` without limit or pace.
     pub days_left: Option<f64>,
 }
 
@@ -136,12 +141,31 @@ impl Writer {
         let recent = || hours().filter(|part| part.hour > newest - ESTIMATE_DAYS * 24);
         let oldest = recent().map(|part| part.hour).min().unwrap_or(newest);
         let recent_bytes: u64 = recent().map(|part| part.bytes).sum();
-        let bytes_per_day = recent_bytes as f64 * 24.0 / (newest - oldest + 1) as f64;
-        let days_left = self.limits.retention.bytes.filter(|_| recent_bytes > 0);
+        let pace = recent_bytes as f64 * 24.0 / (newest - oldest + 1) as f64;
+        let bytes_per_day = Some(pace).filter(|_| recent_bytes > 0);
+        let limit = self.limits.retention.bytes;
         Fullness {
             bytes,
-            days_left: days_left.map(|limit| limit.saturating_sub(bytes) as f64 / bytes_per_day),
+            bytes_per_day,
+            days_left: limit
+                .zip(bytes_per_day)
+                .map(|(limit, pace)| limit.saturating_sub(bytes) as f64 / pace),
         }
+    }
+
+    /// Removes the oldest parts that nothing pins until `bytes` bytes are gone; tells how many went.
+    pub fn make_room(&mut self, bytes: u64) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        let free = self.parts.iter().filter(|part| !self.pins.hold(part));
+        let oldest = free.take_while(|part| {
+            let wanted = gone < bytes;
+            gone += if wanted { part.bytes } else { 0 };
+            wanted
+        });
+        let oldest: Vec<Arc<Part>> = oldest.cloned().collect();
+        self.drop_parts(&oldest)?;
+        self.publish();
+        Ok(gone)
     }
 
     /// Removes parts that are past their time or for which there is no room.
@@ -150,11 +174,12 @@ impl Writer {
             self.clock.jumped |= now.since(last) > JUMP_MAX_S * NANOS_PER_S;
         }
         self.clock.last = Some(now);
-        let expired: Vec<Arc<Part>> = self.past(now);
-        if expired.is_empty() {
-            return Ok(());
-        }
-        for part in &expired {
+        let expired = self.past(now);
+        self.drop_parts(&expired)
+    }
+
+    fn drop_parts(&mut self, expired: &[Arc<Part>]) -> Result<(), StoreError> {
+        for part in expired {
             match self.disk.remove(&part.path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
@@ -166,7 +191,7 @@ impl Writer {
     }
 
     fn past(&self, now: Time) -> Vec<Arc<Part>> {
-        let Retention { age_s, bytes } = self.limits.retention;
+        let Retention { age_s, bytes, .. } = self.limits.retention;
         let free = || self.parts.iter().filter(|part| !self.pins.hold(part));
         let old = |part: &Part| {
             let age = now.since(hour_span(part.hour).1) / NANOS_PER_S;

@@ -9,7 +9,7 @@ use weir_model::{Batch, NANOS_PER_S, Time};
 
 use super::schema::VERSION;
 use super::{
-    Counters, Fullness, Health, Limits, Pins, Shared, StoreError, Table, Writer, to_batch,
+    Counters, Fullness, Health, Limits, Pins, Retention, Shared, StoreError, Table, Writer, to_batch,
     to_transaction_batch,
 };
 use crate::disk::{Disk, LocalDisk};
@@ -18,6 +18,9 @@ use crate::disk::{Disk, LocalDisk};
 const SYNC_EVERY: i64 = NANOS_PER_S;
 /// Rows that one round of merging reads at most, so that appending does not wait long for it.
 const MERGE_ROWS: u64 = 2 << 20;
+/// Bytes of each table whose checksums a sync looks at, while a pass of [`Writer::scrub`] is under way: a terabyte takes
+/// a day and a half, and a disk hardly notices.
+const SCRUB_BYTES: u64 = 8 << 20;
 /// File that says which schema the store has.
 const VERSION_FILE: &str = "version";
 
@@ -27,6 +30,9 @@ pub struct FlowStore {
     transactions: Writer,
     disk: Arc<dyn Disk>,
     synced: Option<Time>,
+    /// Bytes of the disk that nobody uses, as the owner said last.
+    free: Option<u64>,
+    retention: Retention,
     /// Held while this process writes.
     _lock: Option<File>,
 }
@@ -64,6 +70,8 @@ impl FlowStore {
             transactions: open(Table::transactions())?,
             disk,
             synced: None,
+            free: None,
+            retention: limits.retention.clone(),
             _lock: None,
         })
     }
@@ -101,6 +109,9 @@ impl FlowStore {
             if due || writer.waiting() {
                 outcome = outcome.and(writer.maintain(now, MERGE_ROWS).map(drop));
             }
+            if due {
+                outcome = outcome.and(writer.scrub(now, SCRUB_BYTES));
+            }
         }
         outcome
     }
@@ -136,9 +147,36 @@ impl FlowStore {
         }
     }
 
-    /// How full the flow table is, which is the large one.
+    /// How full both tables are together; the nearer of the two limits says how many days are left.
     pub fn fullness(&self) -> Fullness {
-        self.flows.fullness()
+        let (flows, transactions) = (self.flows.fullness(), self.transactions.fullness());
+        let together = |a: Option<f64>, b: Option<f64>| a.map_or(b, |a| Some(a + b.unwrap_or(0.0)));
+        let bytes_per_day = together(flows.bytes_per_day, transactions.bytes_per_day);
+        let spare = self
+            .free
+            .map(|free| free.saturating_sub(self.retention.free_bytes.unwrap_or(0)));
+        let until_full = spare.zip(bytes_per_day).map(|(spare, pace)| spare as f64 / pace);
+        let days = [flows.days_left, transactions.days_left, until_full];
+        Fullness {
+            bytes: flows.bytes + transactions.bytes,
+            bytes_per_day,
+            days_left: days.into_iter().flatten().reduce(f64::min),
+        }
+    }
+
+    /// Hears how many bytes of the disk nobody uses. Below [`Retention::free_bytes`] the oldest parts go, of both tables
+    /// by their share; tells how many bytes went.
+    pub fn set_free(&mut self, free: u64) -> Result<u64, StoreError> {
+        self.free = Some(free);
+        let wanted = self.retention.free_bytes.unwrap_or(0).saturating_sub(free);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let (flows, all) = (self.flows.fullness().bytes, self.fullness().bytes.max(1));
+        let of_flows = (u128::from(wanted) * u128::from(flows) / u128::from(all)) as u64;
+        let gone = self.flows.make_room(of_flows)? + self.transactions.make_room(wanted - of_flows)?;
+        self.free = Some(free.saturating_add(gone));
+        Ok(gone)
     }
 
     /// What readers on other threads see: flows, transactions.

@@ -16,6 +16,7 @@ use super::merge;
 use super::part::{self, Part};
 use super::retention::{Clock, Pins, Retention};
 use super::rows::{self, Sorted};
+use super::scrub::Scrub;
 use super::snapshot::{Found, Shared, Snapshot, log_folder, segment_name};
 use super::{StoreError, Table, log};
 use crate::disk::{Append, Disk};
@@ -68,6 +69,8 @@ pub struct Counters {
     pub torn_bytes: u64,
     /// Damaged stretches of log segments; those segments were set aside.
     pub log_damaged: u64,
+    /// Parts whose checksum held when it was looked at in the background.
+    pub parts_checked: u64,
     /// Parts whose checksum failed; they were set aside.
     pub parts_damaged: u64,
     pub parts_written: u64,
@@ -127,6 +130,7 @@ pub struct Writer {
     pub(super) parts: Vec<Arc<Part>>,
     pub(super) clock: Clock,
     pub(super) pins: Pins,
+    pub(super) scrub: Scrub,
     health: Health,
     shared: Shared,
     segment: Option<Segment>,
@@ -178,6 +182,7 @@ impl Writer {
             parts: found.listing.parts.into_iter().map(Arc::new).collect(),
             clock: Clock::default(),
             pins: Pins::default(),
+            scrub: Scrub::default(),
             health: Health::Writing,
             shared: Shared::default(),
             segment: None,
@@ -537,7 +542,7 @@ impl Writer {
         });
     }
 
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         let frozen = self.frozen.iter().flat_map(|generation| &generation.batches);
         self.shared.publish(Snapshot {
             parts: Arc::new(self.parts.clone()),

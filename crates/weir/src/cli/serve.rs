@@ -107,6 +107,7 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode> {
         },
         watch: args.watch.or(configured.watch),
         collect,
+        retention: configured.retention,
     };
     serve::run(serve, say)?;
     Ok(ExitCode::SUCCESS)

@@ -1,15 +1,16 @@
-//! The table `[serve]`: where `weir serve` listens, keeps and looks, as far as its flags leave that open.
+//! The table `[serve]`: where `weir serve` listens, keeps (and how long) and looks, as far as its flags leave that open.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use toml::{Table, Value};
+use weir_store::flow::Retention;
 
-use super::{Result, bad, text, texts, unknown};
+use super::{Result, bad, number, text, texts, unknown};
 use crate::collect::Listen;
 
 /// What is configured.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServeConfig {
     /// Where the interface listens.
     pub listen: Option<SocketAddr>,
@@ -19,6 +20,35 @@ pub struct ServeConfig {
     pub watch: Option<PathBuf>,
     /// Where flow exports are taken; an empty list: nowhere.
     pub collect: Option<Vec<Listen>>,
+    /// How long flow records and transactions are kept.
+    pub retention: Retention,
+}
+
+/// GiB of its disk that the store leaves free unless the configuration says otherwise.
+const FREE_GIB_DEFAULT: u64 = 2;
+const KEYS: [&str; 7] = [
+    "listen",
+    "store",
+    "watch",
+    "collect",
+    "keep_days",
+    "keep_gib",
+    "free_gib",
+];
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            store: None,
+            watch: None,
+            collect: None,
+            retention: Retention {
+                free_bytes: Some(FREE_GIB_DEFAULT << 30),
+                ..Retention::default()
+            },
+        }
+    }
 }
 
 impl ServeConfig {
@@ -37,11 +67,21 @@ impl ServeConfig {
                         .map(|word| word.parse().map_err(|why: String| bad(&place, &why)));
                     config.collect = Some(listeners.collect::<Result<_>>()?);
                 }
-                _ => return Err(unknown(&place, key, ["listen", "store", "watch", "collect"])),
+                "keep_days" => {
+                    config.retention.age_s = Some(number(&place, value, 1, 36_500)? * 24 * 3600);
+                }
+                "keep_gib" => config.retention.bytes = Some(gib(&place, value, 1)?),
+                "free_gib" => config.retention.free_bytes = Some(gib(&place, value, 0)?),
+                _ => return Err(unknown(&place, key, KEYS)),
             }
         }
         Ok(config)
     }
+}
+
+/// Bytes of a number of GiB, up to a PiB.
+fn gib(place: &str, value: &Value, low: i64) -> Result<u64> {
+    Ok(number(place, value, low, 1 << 20)?.unsigned_abs() << 30)
 }
 
 fn parsed(place: &str, value: &Value) -> Result<SocketAddr> {

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use weir_api::status::SourceKind;
+use weir_store::flow::Retention;
 
 use super::http::Server;
 use super::keeping::Stores;
@@ -56,7 +57,7 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
     let stop = shutdown::flag()?;
     let temporary = Temporary::make().context("a temporary folder for the demonstration")?;
     let board = Arc::new(Board::new());
-    let stores = Arc::new(Stores::open(&temporary.0)?);
+    let stores = Arc::new(Stores::open(&temporary.0, Retention::default())?);
     // A port that is taken must not spoil the first impression.
     let server = Server::start(&stores, &temporary.0, demo.listen, true, say).or_else(|_| {
         let any = SocketAddr::new(demo.listen.ip(), 0);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::sys::statvfs::statvfs;
 use serde_json::json;
 use tokio::runtime::Runtime;
 use weir_api::status::{SourceKind, SourceState, StoreStatus};
@@ -15,7 +16,7 @@ use weir_api::{App, Flows};
 use weir_model::{Batch, Time};
 use weir_output::stamp::rfc3339;
 use weir_store::event::{EventRecord, EventStore, Keeper, KeeperStats, Place, Spool};
-use weir_store::flow::{FlowStore, Health, Limits, Stored};
+use weir_store::flow::{FlowStore, Health, Limits, Retention, Stored};
 use weir_store::{Disk, LocalDisk};
 use weir_triage::{Change, Rules};
 
@@ -57,11 +58,15 @@ struct Events {
 
 impl Stores {
     /// Opens, or makes, the stores in a folder.
-    pub(super) fn open(folder: &Path) -> Result<Self> {
+    pub(super) fn open(folder: &Path, retention: Retention) -> Result<Self> {
         let shown = || format!("store {}", folder.display());
         std::fs::create_dir_all(folder).with_context(shown)?;
         let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(folder).with_context(shown)?);
-        let flows = FlowStore::open(folder, SITE, &Limits::default()).with_context(shown)?;
+        let limits = Limits {
+            retention,
+            ..Limits::default()
+        };
+        let flows = FlowStore::open(folder, SITE, &limits).with_context(shown)?;
         let spool = Spool::open(&folder.join("events.spool"), SPOOL_BYTES_MAX).with_context(shown)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -137,9 +142,15 @@ impl Stores {
         (vec![flows, events], stored, stats)
     }
 
-    /// Syncs what is due.
+    /// Syncs what is due, and makes room when the disk runs full.
     pub(super) fn tick(&self) {
-        let ticked = lock(&self.flows).tick(now());
+        // A disk that does not tell leaves only the other limits.
+        let free = statvfs(&self.folder).map(|disk| disk.blocks_available() * disk.fragment_size());
+        let ticked = {
+            let mut flows = lock(&self.flows);
+            let room = free.map_or(Ok(0), |free| flows.set_free(free));
+            flows.tick(now()).and(room.map(drop))
+        };
         self.note(ticked.map_err(|error| error.to_string()));
         self.count_hidden();
     }

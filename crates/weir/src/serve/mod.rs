@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::SIGHUP;
 use weir_api::status::{Reload, SourceKind, SourceState};
+use weir_store::flow::Retention;
 use weir_triage::Rules;
 
 use crate::collect::{self, Listen};
@@ -53,6 +54,8 @@ pub struct Serve {
     pub watch: Option<PathBuf>,
     /// Where flow exports are taken.
     pub collect: Vec<Listen>,
+    /// How long flow records and transactions are kept.
+    pub retention: Retention,
 }
 
 /// Serves until SIGINT or SIGTERM. `say` gets lines for people; it is called from several threads.
@@ -62,7 +65,7 @@ pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
     let reload = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, reload.clone())?;
     let board = Arc::new(Board::new());
-    let stores = Arc::new(Stores::open(&serve.store)?);
+    let stores = Arc::new(Stores::open(&serve.store, serve.retention.clone())?);
     let configured = Configured::read(serve.config.clone(), stores.rules.clone())?;
     let configured = Arc::new(configured);
     let server = Server::start(&stores, &serve.store, serve.listen, false, say)?;

@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{RecordBatch, TimestampMillisecondArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use weir_model::Time;
+use weir_model::{NANOS_PER_S, Time};
 
 use super::fault_disk::{FaultDisk, Seeded};
 use crate::flow::schema::{self, Codec};
@@ -297,8 +297,26 @@ fn a_flipped_bit_in_a_part_costs_that_part() {
         bytes[at] ^= 1 << random.below(8);
     });
     while run.writer.maintain(run.now, u64::MAX).unwrap() {}
-    assert_eq!(run.writer.scrub(0, u64::MAX).unwrap(), None);
-    assert_eq!(run.writer.counters().parts_damaged, 1);
+    let checked = |run: &Run| run.writer.counters().parts_checked + run.writer.counters().parts_damaged;
+    run.writer.scrub(run.now, u64::MAX).unwrap();
+    assert_eq!(
+        checked(&run),
+        run.writer.counters().parts_damaged,
+        "a start has other things to do"
+    );
+    let later = run.now + 600 * NANOS_PER_S;
+    let all = run.writer.parts.len() as u64 + run.writer.counters().parts_damaged;
+    for calls in 1..=all {
+        run.writer.scrub(later, 1).unwrap();
+        assert!(checked(&run) <= calls.max(1) + 1, "one part a call");
+    }
+    run.writer.scrub(later, 1).unwrap();
+    run.writer.scrub(later, u64::MAX).unwrap();
+    assert_eq!(
+        (checked(&run), run.writer.counters().parts_damaged),
+        (all, 1),
+        "each once in a pass"
+    );
     let left = numbers(&run.writer.shared().latest(), &run.disk);
     assert_eq!(left.len() as u64, 72 - hit.rows);
     assert!(

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use weir_model::Time;
+use weir_model::{Batch, Time};
 
 use super::fault_disk::FaultDisk;
 use super::faults::{NUMBERS, limits, rows};
-use crate::flow::{Limits, PINS_MAX, Part, Pins, Retention, StoreError, Writer};
+use super::records::plain;
+use crate::flow::{FlowStore, Limits, PINS_MAX, Part, Pins, Retention, StoreError, Writer};
 
 const HOUR_S: i64 = 3600;
 
@@ -40,6 +41,7 @@ fn old_parts_go_and_pinned_ones_stay() {
     let (disk, mut writer) = five_hours(Retention {
         age_s: Some(3 * HOUR_S),
         bytes: None,
+        ..Retention::default()
     });
     let mut pins = Pins::default();
     assert!(pins.pin("event-1", at(2), at(2) + 5));
@@ -68,6 +70,7 @@ fn a_clock_that_jumps_deletes_nothing_until_confirmed() {
     let (_, mut writer) = five_hours(Retention {
         age_s: Some(HOUR_S),
         bytes: None,
+        ..Retention::default()
     });
     writer.maintain(at(24 * 3650), 0).unwrap();
     assert!(writer.clock_jumped());
@@ -89,6 +92,58 @@ fn the_oldest_parts_make_room() {
         (0.01..0.1).contains(&left),
         "seven hours have four parts, half of one is free: {left} days"
     );
+}
+
+#[test]
+fn room_is_made_of_the_oldest_parts_that_nothing_pins() {
+    let (_, mut writer) = five_hours(Retention::default());
+    let mut pins = Pins::default();
+    assert!(pins.pin("event-1", at(0), at(0) + 5));
+    writer.set_pins(pins);
+    let part_bytes = writer.fullness().bytes / 5;
+    assert_eq!(writer.make_room(0).unwrap(), 0);
+    let gone = writer.make_room(part_bytes + part_bytes / 2).unwrap();
+    assert!(gone >= part_bytes + part_bytes / 2, "{gone}");
+    assert_eq!(hours(&writer), [0, 6, 8]);
+    writer.make_room(u64::MAX).unwrap();
+    assert_eq!(
+        hours(&writer),
+        [0],
+        "pinned parts stay, however little room there is"
+    );
+}
+
+#[test]
+fn a_disk_of_others_is_left_to_them() {
+    let limits = Limits {
+        retention: Retention {
+            free_bytes: Some(1 << 30),
+            ..Retention::default()
+        },
+        ..Limits::default()
+    };
+    let mut store = FlowStore::on(Arc::new(FaultDisk::default()), "default", &limits).unwrap();
+    for hour in 0..4 {
+        let flows = (0..50).map(|number| plain(hour * 1000 + number)).collect();
+        let batch = Batch {
+            flows,
+            ..Batch::default()
+        };
+        store.append(&batch, Time(0)).unwrap();
+        store.finish(Time(0)).unwrap();
+    }
+    let before = store.fullness();
+    assert_eq!(before.days_left, None, "nobody said how much is free");
+    assert_eq!(store.set_free(3 << 30).unwrap(), 0);
+    let days = store.fullness().days_left.unwrap();
+    let pace = before.bytes_per_day.unwrap();
+    assert!(
+        (days * pace / (2_u64 << 30) as f64 - 1.0).abs() < 1e-6,
+        "{days} days at {pace} bytes a day"
+    );
+    let gone = store.set_free((1 << 30) - 10).unwrap();
+    assert!(gone >= 10 && gone < before.bytes, "{gone} of {}", before.bytes);
+    assert_eq!(store.fullness().bytes, before.bytes - gone);
 }
 
 #[test]
