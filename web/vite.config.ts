@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { constants, gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
+import { guide } from "./guide.ts";
 import { themeCss } from "./theme-css.ts";
 
 /** Packs scripts and styles once, so that the server does not have to for every visitor. */
@@ -21,7 +22,7 @@ function packed(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [react(), themeCss(), packed()],
+  plugins: [react(), themeCss(), guide(), packed()],
   build: {
     sourcemap: false,
     assetsInlineLimit: 0,

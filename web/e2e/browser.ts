@@ -4,7 +4,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { extname, join } from "node:path";
 import axe from "axe-core";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { SCREENS } from "./house";
+import { PICTURES, SCREENS } from "./house";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const PROGRAM = process.env.CHROMIUM ?? PLACES.find((place) => existsSync(place));
@@ -136,6 +136,12 @@ export class Watched {
   async picture(name: string) {
     mkdirSync(SCREENS, { recursive: true });
     await this.page.screenshot({ path: join(SCREENS, `${name}.png`), fullPage: true });
+  }
+
+  /** A picture for the guide, when they are to be made anew. */
+  async guide(name: string) {
+    if (!process.env.WEIR_PICTURES) return;
+    await this.page.screenshot({ path: join(PICTURES, `${name}.png`) });
   }
 
   /** What went wrong since the last time this was asked. */

@@ -71,6 +71,29 @@ describe.skipIf(!browserIsThere())("the first run", () => {
     expect(watched.faults()).toEqual([]);
   });
 
+  it("manages users and tokens, and keeps an account of it", async () => {
+    const { page } = watched;
+    await watched.go("/settings/users");
+    await page.getByLabel("Name").fill("ben");
+    await page.getByRole("textbox", { name: /Password/ }).fill(PASSWORD);
+    await page.getByRole("button", { name: "Add" }).click();
+    const users = page.getByRole("table", { name: "Users" });
+    await users.getByText("ben").waitFor();
+    await users.getByRole("button", { name: "Remove" }).click();
+    await users.getByText("ben").waitFor({ state: "hidden" });
+    await watched.go("/settings/tokens");
+    await page.getByLabel("What it is for").fill("reports");
+    await page.getByRole("button", { name: "Make" }).click();
+    await page.getByText("Shown this once").waitFor();
+    await page.getByRole("table", { name: "Tokens" }).getByRole("button", { name: "Remove" }).click();
+    await page.getByText("No tokens").waitFor();
+    await watched.go("/settings/audit");
+    await page.getByText(/entries follow from one another/).waitFor();
+    expect(await page.getByRole("table", { name: "Audit trail" }).getByText("ben").count()).toBeGreaterThan(0);
+    await watched.picture("settings-audit-light");
+    expect([...(await watched.inaccessible()), ...watched.faults()]).toEqual([]);
+  });
+
   it("lets in again who logged out, and nobody else", async () => {
     const { page } = watched;
     await page.getByRole("button", { name: "anna" }).click();
@@ -82,7 +105,7 @@ describe.skipIf(!browserIsThere())("the first run", () => {
     await page.getByRole("alert").waitFor();
     await page.getByRole("textbox", { name: "Password" }).fill(PASSWORD);
     await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByRole("heading", { name: "In short" }).waitFor();
+    await page.getByRole("heading", { name: "Audit trail" }).waitFor();
     expect(watched.faults()).toEqual([]);
   });
 });

@@ -11,6 +11,9 @@ export const INCIDENT = join(ROOT, "captures/incident/incident.pcap.zst");
 /** Where pictures of the screens go. */
 export const SCREENS = process.env.WEIR_SCREENS ?? join(TARGET, "screens");
 
+/** Pictures of the guide. */
+export const PICTURES = join(ROOT, "docs/guide/pictures");
+
 /** How long the program may take until it says what a test waits for. */
 const SAYS_MS = 60_000;
 const STOPS_MS = 15_000;

@@ -4,6 +4,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { browserIsThere, launch, THEMES, Watched } from "./browser";
 import { House, INCIDENT } from "./house";
 
+/** Screens that the guide shows. */
+const GUIDE = ["overview", "event", "flows"];
+/** For all screens in one theme, on a busy machine. */
+const SCREENS_MS = 150_000;
+
 describe.skipIf(!browserIsThere())("the incident", () => {
   let house: House;
   let base: string;
@@ -103,6 +108,31 @@ describe.skipIf(!browserIsThere())("the incident", () => {
     expect(file.suggestedFilename()).toMatch(/^weir-event-.*\.txt$/);
   });
 
+  it("is called false by a rule with a preview, and taken back", async () => {
+    const { page } = watched;
+    await watched.go("/events?t=24h&method=SCANS");
+    await page.getByRole("table").getByRole("button", { name: "SCANS" }).click();
+    await page.getByRole("button", { name: "False positive" }).click();
+    const dialog = page.getByRole("dialog", { name: "False positive" });
+    await dialog.getByText("It would have hidden 1 event").waitFor();
+    expect(await dialog.getByText("SCANS.TCPSYN").count()).toBe(1);
+    await dialog.getByLabel("Why it is harmless").fill("our own scanner");
+    await watched.picture("false-positive-light");
+    expect(await watched.inaccessible()).toEqual([]);
+    await dialog.getByRole("button", { name: "Put in force" }).click();
+    await dialog.getByText("1 stored event carries its mark").waitFor();
+    await dialog.getByRole("button", { name: "Close" }).last().click();
+    await page.getByText("It is true after all").waitFor();
+    await watched.go("/settings/false-positives");
+    const rules = page.getByRole("table", { name: "Rules" });
+    await rules.getByText("our own scanner").waitFor();
+    await watched.picture("settings-rules-light");
+    await rules.getByRole("button", { name: "Remove" }).click();
+    await page.getByText("No rules").waitFor();
+    await watched.go("/events?t=24h&false_positive=true");
+    await page.getByText("No event fits").waitFor();
+  });
+
   it("is asked by pointing at values", async () => {
     const { page } = watched;
     await watched.go("/flows?t=24h");
@@ -135,12 +165,12 @@ describe.skipIf(!browserIsThere())("the incident", () => {
   it("is found by links, and back leads back", async () => {
     const { page } = watched;
     await watched.go("/events?t=24h&priority=high");
-    await page.getByText("1 events").waitFor();
+    await page.getByText("1 event", { exact: true }).waitFor();
     await page.getByRole("button", { name: "Take away priority" }).click();
     await page.getByText("3 events").waitFor();
     expect(new URL(page.url()).search).toBe("?t=24h");
     await page.goBack();
-    await page.getByText("1 events").waitFor();
+    await page.getByText("1 event", { exact: true }).waitFor();
     await watched.go("/flows?t=24h&filter=dst%20port%20445%20and%20bytes%20%3E%201k&by=src_ip&order=flows");
     await page.getByRole("table", { name: "Groups of flows" }).getByText("192.168.0.33").waitFor();
     await watched.go("/hosts/192.168.0.33?t=24h");
@@ -180,6 +210,35 @@ describe.skipIf(!browserIsThere())("the incident", () => {
     await page.waitForURL(/hosts\/192\.168\.0\.252/);
   });
 
+  it("comes with a guide that leads nowhere else", async () => {
+    const { page } = watched;
+    await watched.go("/");
+    await page.getByRole("link", { name: "Guide" }).click();
+    await page.getByRole("heading", { name: "What Weir is, and where to begin" }).waitFor();
+    const links = await page.getByRole("navigation", { name: "Pages" }).getByRole("link").all();
+    const places = await Promise.all(links.map((link) => link.getAttribute("href")));
+    expect(places.length).toBeGreaterThan(10);
+    for (const place of places.filter((one) => one?.startsWith("/docs/"))) {
+      await page.goto(base + place);
+      await page.locator("main h1").waitFor();
+      const broken = await page.evaluate(async () => {
+        const own = [...document.querySelectorAll<HTMLAnchorElement>("main a[href]")].map(({ href }) => href);
+        const images = [...document.querySelectorAll("img")].map(({ src }) => src);
+        const answers = await Promise.all(
+          [...new Set([...own, ...images])].map(async (url) => {
+            const { headers } = await fetch(url, { method: "HEAD" });
+            const right = /\.png$/.test(url) ? "image/png" : "text/html";
+            const isGuide = new URL(url).pathname.startsWith("/docs/") && /\.(html|png)/.test(url);
+            return isGuide && headers.get("content-type")?.startsWith(right) ? [] : [url];
+          }),
+        );
+        return answers.flat();
+      });
+      expect(broken, place ?? "").toEqual([]);
+    }
+    expect(await watched.inaccessible()).toEqual([]);
+  });
+
   it("says what is wrong with a filter, and where", async () => {
     const { page } = watched;
     await watched.go("/flows?t=24h");
@@ -205,15 +264,18 @@ describe.skipIf(!browserIsThere())("the incident", () => {
       ["methods", "/methods"],
       ["method", "/methods/DICTATTACK"],
       ["health", "/health"],
+      ["settings", "/settings"],
+      ["settings-tokens", "/settings/tokens"],
     ];
     const faults: string[] = [];
     for (const [name, path] of screens) {
       await watched.go(path);
       await watched.picture(`${name}-${theme}`);
+      if (theme === "light" && GUIDE.includes(name)) await watched.guide(name);
       const found = [...(await watched.inaccessible()), ...(await watched.overflows()), ...watched.faults()];
       faults.push(...found.map((fault) => `${name}: ${fault}`));
     }
     await watched.close();
     expect(faults).toEqual([]);
-  });
+  }, SCREENS_MS);
 });

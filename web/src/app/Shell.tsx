@@ -13,7 +13,7 @@ import {
 } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import { Spotlight, spotlight } from "@mantine/spotlight";
-import { IconHelp, IconMoonStars, IconSearch, IconUser } from "@tabler/icons-react";
+import { IconBook, IconHelp, IconMoonStars, IconSearch, IconUser } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { Outlet } from "@tanstack/react-router";
 import { useState } from "react";
@@ -32,6 +32,7 @@ const SCREENS = [
   { to: "/flows", name: "Flows", key: "f" },
   { to: "/methods", name: "Methods", key: "m" },
   { to: "/health", name: "Health", key: "d" },
+  { to: "/settings", name: "Settings", key: "s" },
 ];
 
 const KEYS: [string, string][] = [
@@ -109,6 +110,9 @@ function Frame() {
             </ActionIcon>
             <ActionIcon variant="subtle" aria-label="Hot keys" onClick={help.open}>
               <IconHelp size={18} />
+            </ActionIcon>
+            <ActionIcon component="a" href="/docs/index.html" variant="subtle" aria-label="Guide">
+              <IconBook size={18} />
             </ActionIcon>
             <UserMenu />
           </Group>

@@ -1,5 +1,5 @@
 // Addresses of the screens. What a screen shows stands in its address, so that links, the back button and bookmarks work.
-import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 import { EventScreen } from "../screens/event/Event";
 import { EventsScreen, readEventSearch } from "../screens/events/Events";
 import { FlowsScreen, readFlowSearch } from "../screens/flows/Flows";
@@ -22,6 +22,9 @@ function words(search: Record<string, unknown>, ...names: string[]): Record<stri
 }
 
 const ranged = { validateSearch: readRange };
+
+// Not needed by who looks at events: loaded when somebody opens it.
+const settings = lazyRouteComponent(() => import("../screens/settings/Settings"), "SettingsScreen");
 
 const routes = [
   createRoute({ getParentRoute: () => root, path: "/", component: OverviewScreen, ...ranged }),
@@ -47,6 +50,8 @@ const routes = [
   createRoute({ getParentRoute: () => root, path: "/hosts/$ip", component: HostScreen, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/methods", component: MethodsScreen, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/methods/$code", component: MethodScreen, ...ranged }),
+  createRoute({ getParentRoute: () => root, path: "/settings", component: settings, ...ranged }),
+  createRoute({ getParentRoute: () => root, path: "/settings/$page", component: settings, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/health", component: HealthScreen, ...ranged }),
 ];
 

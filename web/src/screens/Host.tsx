@@ -1,13 +1,15 @@
 // Who is this, is it normal for it, whom does it talk to?
-import { Button, Group, Stack, Table, Title } from "@mantine/core";
+import { Button, Group, Stack, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { api, got, type Schemas } from "../api/client";
 import { useGo, useRange } from "../app/navigate";
 import { asQuery } from "../app/range";
-import { bytes, count, time } from "../ui/format";
+import { bytes, count, counted, time } from "../ui/format";
 import { Empty, Fact, HostLink, Panel, Raw, Shown } from "../ui/parts";
+import { RankedTable } from "../ui/ranked";
 import { EventTable } from "./events/EventTable";
+import { ThreatTerms } from "./ThreatTerms";
 
 type Detail = Schemas["HostDetail"];
 
@@ -31,51 +33,44 @@ export function HostScreen() {
         </Button>
       </Group>
       <Shown of={host} rows={12}>
-        {(detail) => <Known detail={detail} />}
+        {(detail) => <Known detail={detail} ip={ip} />}
       </Shown>
     </Stack>
   );
 }
 
-function Known({ detail }: { detail: Detail }) {
+function Known({ detail, ip }: { detail: Detail; ip: string }) {
   const { host } = detail;
+  const go = useGo();
+  const peers = detail.peers.map((peer) => ({
+    key: peer.ip,
+    name: <HostLink ip={peer.ip} />,
+    size: peer.bytes,
+    cells: [bytes(peer.bytes), counted(peer.flows, "flow")],
+    open: () => go("/flows", { filter: `ip ${ip} and ip ${peer.ip}` }),
+  }));
   return (
     <>
       <div className="grid">
         <Panel title="Facts">
           {host ? (
             <dl>
-              <Fact name="Risk">{host.risk}</Fact>
+              <Fact name="Worst event">{host.events ? `risk ${host.risk} of 100` : "no events"}</Fact>
               <Fact name="Traffic">
                 {bytes(host.bytes)}, {count(host.packets)} packets, {count(host.flows)} flows
               </Fact>
               <Fact name="Peers">{count(host.peers)}</Fact>
-              <Fact name="Seen">
-                {time(host.first_seen)} to {time(host.last_seen)} UTC
+              <Fact name="First seen">{time(host.first_seen)} UTC</Fact>
+              <Fact name="Last seen">{time(host.last_seen)} UTC</Fact>
+              <Fact name="MAC">
+                <Raw mono>{detail.macs.map(({ mac }) => mac).join(", ") || "not seen"}</Raw>
               </Fact>
-              <Fact name="MAC">{detail.macs.map(({ mac }) => mac).join(", ") || "not seen"}</Fact>
             </dl>
           ) : (
             <Empty title="No flow of this host in the window" />
           )}
         </Panel>
-        <Panel title="Peers" note="By bytes.">
-          <Table fz="sm" aria-label="Peers">
-            <Table.Tbody>
-              {detail.peers.map((peer) => (
-                <Table.Tr key={peer.ip}>
-                  <Table.Td>
-                    <HostLink ip={peer.ip} />
-                  </Table.Td>
-                  <Table.Td ta="right">{count(peer.flows)} flows</Table.Td>
-                  <Table.Td ta="right">{bytes(peer.bytes)}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Panel>
-        <Services title="Services it offers" services={detail.offered} />
-        <Services title="Services it uses" services={detail.used} />
+        <ThreatTerms threat={detail.threat} ip={ip} />
       </div>
       <Panel title="Events it is the source of">
         {detail.events_as_source.length ? (
@@ -89,32 +84,46 @@ function Known({ detail }: { detail: Detail }) {
           <EventTable events={detail.events_as_target} />
         </Panel>
       )}
+      <div className="grid">
+        <Panel title="Peers" note="The most flows first.">
+          <RankedTable label="Peers" rows={peers} empty="None seen" />
+        </Panel>
+        <Services title="Services it uses" services={detail.used} from={`src ip ${ip}`} />
+        <Services title="Services it offers" services={detail.offered} from={`dst ip ${ip}`} />
+      </div>
     </>
   );
 }
 
-const TRANSPORTS: Record<number, string> = { 6: "tcp", 17: "udp", 132: "sctp" };
+const TRANSPORTS: Record<number, string> = { 1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6", 132: "sctp" };
+/** Protocols whose flows have ports. */
+const WITH_PORTS = new Set([6, 17, 132]);
 
-function Services({ title, services }: { title: string; services: Detail["offered"] }) {
+interface ServicesProps {
+  title: string;
+  services: Detail["offered"];
+  /** The filter's side of the host. */
+  from: string;
+}
+
+function Services({ title, services, from }: ServicesProps) {
+  const go = useGo();
+  const rows = services.map(({ proto, port, flows, bytes: amount }) => {
+    // Records without a protocol (ARP) come as protocol 0.
+    const name = TRANSPORTS[proto] ?? (proto === 0 ? "no IP" : `protocol ${proto}`);
+    const said = proto === 0 ? "not exists proto" : `proto ${proto}`;
+    const ported = WITH_PORTS.has(proto);
+    return {
+      key: `${proto} ${port}`,
+      name: ported ? `${name}/${port}` : name,
+      size: amount,
+      cells: [bytes(amount), counted(flows, "flow")],
+      open: () => go("/flows", { filter: `${from} and ${said}${ported ? ` and dst port ${port}` : ""}` }),
+    };
+  });
   return (
-    <Panel title={title}>
-      {services.length ? (
-        <Table fz="sm" aria-label={title}>
-          <Table.Tbody>
-            {services.map(({ proto, port, flows, bytes: amount }) => (
-              <Table.Tr key={`${proto} ${port}`}>
-                <Table.Td className="mono">
-                  {TRANSPORTS[proto] ?? proto}/{port}
-                </Table.Td>
-                <Table.Td ta="right">{count(flows)} flows</Table.Td>
-                <Table.Td ta="right">{bytes(amount)}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      ) : (
-        <Empty title="None seen" />
-      )}
+    <Panel title={title} note="The most flows first.">
+      <RankedTable label={title} rows={rows} empty="None seen" />
     </Panel>
   );
 }

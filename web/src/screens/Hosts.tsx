@@ -8,11 +8,11 @@ import { asQuery } from "../app/range";
 import { bytes, count, time } from "../ui/format";
 import { Empty, HostLink, Shown } from "../ui/parts";
 
-const ORDERS = ["bytes", "flows", "peers"];
+const ORDERS = ["threat", "bytes", "flows", "peers"];
 
 export function HostsScreen() {
   const range = useRange();
-  const [order, setOrder] = useState("bytes");
+  const [order, setOrder] = useState("threat");
   const query = { ...asQuery(range), order, limit: 200 };
   const hosts = useQuery({
     queryKey: ["hosts", query],
@@ -22,7 +22,7 @@ export function HostsScreen() {
   return (
     <Stack>
       <SegmentedControl
-        w={260}
+        w={320}
         size="xs"
         aria-label="Order by"
         value={order}
@@ -40,7 +40,7 @@ export function HostsScreen() {
                 <Table.Thead>
                   <Table.Tr>
                     <Table.Th>Host</Table.Th>
-                    <Table.Th ta="right">Risk</Table.Th>
+                    <Table.Th ta="right">Threat score</Table.Th>
                     <Table.Th ta="right">Events</Table.Th>
                     <Table.Th ta="right">Peers</Table.Th>
                     <Table.Th ta="right">Flows</Table.Th>
@@ -55,7 +55,7 @@ export function HostsScreen() {
                       <Table.Td>
                         <HostLink ip={host.ip} />
                       </Table.Td>
-                      <Table.Td ta="right">{host.risk}</Table.Td>
+                      <Table.Td ta="right">{count(Math.round(host.threat))}</Table.Td>
                       <Table.Td ta="right">{count(host.events)}</Table.Td>
                       <Table.Td ta="right">{count(host.peers)}</Table.Td>
                       <Table.Td ta="right">{count(host.flows)}</Table.Td>

@@ -9,6 +9,7 @@ import { bits, bytes, change, count } from "../ui/format";
 import { Empty, HostLink, Panel, PriorityBadge, Raw, Shown } from "../ui/parts";
 import { TimeBars } from "../ui/TimeBars";
 import { EventTable } from "./events/EventTable";
+import { Structure } from "./Structure";
 
 type Overview = Schemas["Overview"];
 
@@ -24,13 +25,13 @@ export function OverviewScreen() {
   return (
     <Stack>
       <Shown of={overview} rows={10}>
-        {(data) => <Answers overview={data} />}
+        {(data) => <Answers overview={data} query={query} />}
       </Shown>
     </Stack>
   );
 }
 
-function Answers({ overview }: { overview: Overview }) {
+function Answers({ overview, query }: { overview: Overview; query: { since: string; until?: string } }) {
   const setSearch = useSetSearch();
   const total = overview.priorities.reduce((sum, { events }) => sum + events, 0);
   const { data } = overview;
@@ -66,6 +67,7 @@ function Answers({ overview }: { overview: Overview }) {
         <Methods methods={overview.methods} />
       </div>
       <Traffic overview={overview} />
+      {overview.traffic && <Structure query={query} />}
       <DataHealth health={overview.health} />
     </>
   );
@@ -167,13 +169,7 @@ function Methods({ methods }: { methods: Overview["methods"] }) {
                 </Table.Td>
                 <Table.Td w="40%">
                   <svg width="100%" height="10" role="img" aria-label={`${events} events`}>
-                    <rect
-                      width={`${(100 * events) / most}%`}
-                      height="10"
-                      rx="2"
-                      fill="currentColor"
-                      opacity="0.45"
-                    />
+                    <rect className="bar" width={`${(100 * events) / most}%`} height="10" rx="2" />
                   </svg>
                 </Table.Td>
                 <Table.Td ta="right">

@@ -8,6 +8,11 @@ export function count(value: number): string {
   return COUNT.format(value);
 }
 
+/** `1 flow`, `2 flows`. */
+export function counted(value: number, word: string): string {
+  return `${count(value)} ${word}${value === 1 ? "" : "s"}`;
+}
+
 function scaled(value: number, step: number, units: string[]): string {
   let at = 0;
   let rest = value;

@@ -5,11 +5,12 @@ import type { Schemas } from "../../api/client";
 import { useAct } from "../../app/act";
 import { useMayAct, useSession } from "../../app/session";
 import { Failure, Raw } from "../../ui/parts";
+import { FalsePositive } from "./FalsePositive";
 
 export function Actions({ event }: { event: Schemas["EventDetail"] }) {
   const may = useMayAct();
   const act = useAct();
-  const [asking, setAsking] = useState<"false_positive" | "assign">();
+  const [asking, setAsking] = useState<"rule" | "assign">();
   if (!may) return null;
   const ids = [event.id];
   return (
@@ -34,22 +35,13 @@ export function Actions({ event }: { event: Schemas["EventDetail"] }) {
             It is true after all
           </Button>
         ) : (
-          <Button size="xs" variant="default" onClick={() => setAsking("false_positive")}>
+          <Button size="xs" variant="default" onClick={() => setAsking("rule")}>
             False positive
           </Button>
         )}
         <More event={event} assign={() => setAsking("assign")} />
       </Group>
-      {asking === "false_positive" && (
-        <Words
-          label="Why is it false?"
-          button="Mark"
-          done={(text) => {
-            act.mutate({ ids, verb: "false_positive", text });
-            setAsking(undefined);
-          }}
-        />
-      )}
+      <FalsePositive id={event.id} opened={asking === "rule"} close={() => setAsking(undefined)} />
       {asking === "assign" && (
         <Words
           label="To whom?"

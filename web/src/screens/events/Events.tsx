@@ -17,7 +17,7 @@ import { api, got, type Schemas } from "../../api/client";
 import { useRange, useSetSearch } from "../../app/navigate";
 import { asQuery, type Range, readRange } from "../../app/range";
 import { PRIORITIES, PRIORITY_COLOUR } from "../../app/theme";
-import { count, words } from "../../ui/format";
+import { count, counted, words } from "../../ui/format";
 import { Empty, Panel, Raw, Shown } from "../../ui/parts";
 import { TimeBars } from "../../ui/TimeBars";
 import { Bulk } from "./Bulk";
@@ -96,7 +96,7 @@ export function EventsScreen() {
         <Stack gap="sm">
           <Group justify="space-between">
             <Text size="sm" c="dimmed" role="status">
-              {facets.data ? `${count(facets.data.total)} events` : " "}
+              {facets.data ? counted(facets.data.total, "event") : " "}
             </Text>
             <Group gap="xs">
               {chosen.size > 0 && <Bulk ids={[...chosen]} done={() => setChosen(new Set())} />}

@@ -52,7 +52,9 @@ function Content({ id }: { id: string }) {
                 Its flows
               </Button>
             </Group>
-            <Actions event={event} />
+            <Group justify="start">
+              <Actions event={event} />
+            </Group>
             <Facts event={event} />
             <Rule document={event.document} />
           </Stack>

@@ -1,0 +1,124 @@
+// What the traffic of the window is made of: directions, applications, hosts outside, exporters. Every number opens its flows.
+import { SegmentedControl } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { api, got, type Schemas } from "../api/client";
+import { useGo } from "../app/navigate";
+import { condition } from "../ui/filter";
+import { bits, bytes, counted } from "../ui/format";
+import { HostLink, Panel, Raw, Shown } from "../ui/parts";
+import { RankedTable } from "../ui/ranked";
+
+type Query = { since: string; until?: string };
+const LINES = 20;
+
+/** Words of the filter language for who is inside. */
+const DIRECTIONS: Record<string, string> = {
+  "true,true": "internal",
+  "true,false": "outbound",
+  "false,true": "inbound",
+  "false,false": "external",
+};
+
+export function Structure({ query }: { query: Query }) {
+  return (
+    <div className="grid wide">
+      <Top
+        title="Directions"
+        query={query}
+        by="src_inside,dst_inside"
+        line={([from, to]) => {
+          const word = DIRECTIONS[`${from},${to}`];
+          return word ? { name: word, filter: word } : { name: "no address", filter: "not exists src_inside" };
+        }}
+      />
+      <Top
+        title="Applications"
+        query={query}
+        by="app"
+        line={([app]) =>
+          app == null
+            ? { name: "not known", filter: "not exists app" }
+            : { name: <Raw>{String(app)}</Raw>, filter: condition("app", app) }
+        }
+      />
+      <Top
+        title="Hosts outside"
+        query={query}
+        by="dst_ip"
+        filter="dst outside"
+        line={([ip]) => ({ name: <HostLink ip={String(ip)} />, filter: condition("dst ip", ip) })}
+      />
+      <Top
+        title="Exporters"
+        query={query}
+        by="exporter"
+        line={([ip]) =>
+          ip == null
+            ? { name: "seen by Weir itself", filter: "not exists exporter" }
+            : { name: <HostLink ip={String(ip)} />, filter: condition("exporter", ip) }
+        }
+      />
+    </div>
+  );
+}
+
+interface TopProps {
+  title: string;
+  query: Query;
+  by: string;
+  filter?: string;
+  /** Name of a group, and the filter that finds it. */
+  line: (keys: unknown[]) => { name: ReactNode; filter: string | undefined };
+}
+
+const ORDERS = ["bytes", "packets", "flows"] as const;
+
+function Top({ title, query, by, filter, line }: TopProps) {
+  const go = useGo();
+  const [order, setOrder] = useState<string>("bytes");
+  const table = useQuery({
+    queryKey: ["groups", "structure", by, query, filter, order],
+    queryFn: ({ signal }) =>
+      got(
+        api.GET("/api/v1/flows/groups", { params: { query: { ...query, filter, by, order, limit: LINES } }, signal }),
+      ),
+    placeholderData: (before) => before,
+    refetchInterval: 60_000,
+  });
+  const rows = ({ columns, rows: answered, span }: Schemas["FlowTable"]) => {
+    const keys = by.split(",").length;
+    const at = (name: string) => columns.findIndex((column) => column.name === name);
+    const seconds = Math.max(1, (Date.parse(span.until) - Date.parse(span.since)) / 1000);
+    return (answered as unknown as unknown[][]).map((row) => {
+      const { name, filter: own } = line(row.slice(0, keys));
+      const total = Number(row[at("bytes")] ?? 0);
+      const cells = [bits((total * 8) / seconds), bytes(total), counted(Number(row[at("flows")] ?? 0), "flow")];
+      return {
+        key: JSON.stringify(row.slice(0, keys)),
+        name,
+        size: Number(row[at(order)] ?? 0),
+        cells,
+        open: own ? () => go("/flows", { filter: own }) : undefined,
+      };
+    });
+  };
+  return (
+    <Panel
+      title={title}
+      right={
+        <SegmentedControl
+          size="xs"
+          aria-label={`Order of ${title}`}
+          value={order}
+          data={[...ORDERS]}
+          onChange={setOrder}
+        />
+      }
+    >
+      <Shown of={table} rows={5}>
+        {(data) => <RankedTable label={title} rows={rows(data)} empty="No traffic" first={6} />}
+      </Shown>
+    </Panel>
+  );
+}

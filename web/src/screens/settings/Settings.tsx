@@ -1,0 +1,42 @@
+// What is on, who may do what, what was changed. Each page of the settings has an address of its own.
+import { Stack, Title } from "@mantine/core";
+import { useParams } from "@tanstack/react-router";
+import type { ReactNode } from "react";
+import { Empty, Go } from "../../ui/parts";
+import { AuditTrail } from "./AuditTrail";
+import { FalsePositives } from "./FalsePositives";
+import { Tokens } from "./Tokens";
+import { Users } from "./Users";
+
+const PAGES: { name: string; title: string; page: ReactNode }[] = [
+  { name: "false-positives", title: "False positives", page: <FalsePositives /> },
+  { name: "users", title: "Users", page: <Users /> },
+  { name: "tokens", title: "API tokens", page: <Tokens /> },
+  { name: "audit", title: "Audit trail", page: <AuditTrail /> },
+];
+
+export function SettingsScreen() {
+  const { page } = useParams({ strict: false }) as { page?: string };
+  const shown = PAGES.find(({ name }) => name === (page ?? "false-positives"));
+  return (
+    <div className="split">
+      <nav className="side" aria-label="Settings">
+        {PAGES.map(({ name, title }) => (
+          <Go key={name} to={`/settings/${name}`} className="screen">
+            {title}
+          </Go>
+        ))}
+      </nav>
+      {shown ? (
+        <Stack>
+          <Title order={1} size="h3">
+            {shown.title}
+          </Title>
+          {shown.page}
+        </Stack>
+      ) : (
+        <Empty title="There is no such page of the settings" />
+      )}
+    </div>
+  );
+}
