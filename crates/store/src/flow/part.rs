@@ -3,6 +3,8 @@
 //! had for that hour, 123,456 rows, and the CRC-32 of the file is 89abcdef. A part whose range of segments lies within
 //! another's of the same hour was merged into it and does not count.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
@@ -202,7 +204,11 @@ pub(super) fn write(
     let folder = hour_folder(table, site, hour);
     let rows = sorted.rows();
     let name = format!("{:010}-{:010}-{rows}-{crc:08x}{ENDING}", segments.0, segments.1);
-    let unfinished = format!("{folder}/{UNFINISHED}{:010}", segments.1);
+    // A name of its own for each attempt: after a loss of power names may be kept and lost in any order, and a rename
+    // must never find the torn file of an earlier attempt.
+    static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
+    let attempt = ATTEMPTS.fetch_add(1, Relaxed);
+    let unfinished = format!("{folder}/{UNFINISHED}{:010}-{attempt}", segments.1);
     disk.make_folder(&folder)?;
     let written = disk.create(&unfinished).and_then(|mut file| {
         file.append(&bytes)?;

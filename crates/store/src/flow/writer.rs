@@ -45,7 +45,7 @@ impl Default for Limits {
             frame_rows: 16_384,
             generation_rows: 1 << 20,
             generation_age_s: 300,
-            generations_max: 2,
+            generations_max: 3,
             part_rows: 1 << 20,
             retention: Retention::default(),
         }
@@ -165,6 +165,10 @@ impl Writer {
         let found = Found::on(&*disk, table, site)?;
         for path in &found.listing.unfinished {
             disk.remove(path)?;
+            // Attempts are counted anew: the old name must be gone for good before one is used again.
+            if let Some((folder, _)) = path.rsplit_once('/') {
+                disk.sync_folder(folder)?;
+            }
         }
         for part in &found.listing.merged {
             disk.remove(&part.path)?;
