@@ -133,7 +133,12 @@ fn config() -> String {
          `\"everything\"`: every method speaks |\n\
          | `lists.NAME` | none | addresses, prefixes, ports or texts behind `@NAME` in filters |\n\
          | `[[indicators]]` | none | a list of indicators: `path`, `name`, `format`, `class`, `category`, `score` (10), \
-         `expire_days`, `inside`, `allow` |\n\
+         `expire_days`, `inside`, `allow`; in the place of `path` one that is fetched: `url`, `via` (`\"file\"`, `\"misp\"`, \
+         `\"taxii\"`), `interval_s` (21600), `size_max_mib` (64), `timeout_s` (60), `private` (false: no servers inside), \
+         `header_file`, `ca_file`, `collection` |\n\
+         | `indicators_dir` | `\"indicators\"` | folder of lists that are fetched, relative to the configuration |\n\
+         | `[[patterns]]` | none | a pattern of BPATTERNS: `name`, `title`, `pattern`, `detail`, `about`, `priority`, `attack`, \
+         `source` (`\"initiator\"`, `\"responder\"`), `enabled`; or `path` of a file with these |\n\
          | `[[briefings]]` | none | `path` of a briefing: `name`, `title`, `text`, `category`, `score`, `indicators` or `file` |\n\
          | `detect.shards` | 1 | detection workers, 1 to 16; events do not depend on it |\n\
          | `serve.listen` | `\"127.0.0.1:8844\"` | where `weir serve` shows its interface, on this machine only |\n\

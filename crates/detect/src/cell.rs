@@ -127,6 +127,8 @@ pub(crate) const PARTITIONS: usize = 1 << 4;
 #[derive(Debug, Default)]
 pub struct Cells {
     keys: [Option<(CellKey, Opens)>; Cells::MAX],
+    /// Cells past those, of methods whose number of cells is configured.
+    more: Vec<CellKey>,
 }
 
 /// What a record does where its cell is missing.
@@ -152,6 +154,11 @@ impl Cells {
         self.put(key, Opens::Nothing);
     }
 
+    /// Adds one of any number of cells, for methods that people give patterns to; it is made when it is missing.
+    pub fn add_another(&mut self, key: CellKey) {
+        self.more.push(key);
+    }
+
     fn put(&mut self, key: CellKey, opens: Opens) {
         let free = self.keys.iter_mut().find(|slot| slot.is_none());
         debug_assert!(free.is_some(), "more than {} cells for one record", Self::MAX);
@@ -161,7 +168,9 @@ impl Cells {
     }
 
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (CellKey, Opens)> + use<> {
-        std::mem::take(&mut self.keys).into_iter().flatten()
+        let more = std::mem::take(&mut self.more).into_iter();
+        let keys = std::mem::take(&mut self.keys).into_iter().flatten();
+        keys.chain(more.map(|key| (key, Opens::Cell)))
     }
 }
 

@@ -32,7 +32,7 @@ pub use findings::{Findings, Verdict};
 pub use learned::{Checkpoint, Learned, RestoreError, Restored};
 pub use params::{ParamTable, check_bounds};
 pub use registry::{Entry, InstanceError, REGISTRY, entry};
-pub use runner::{Emission, Filter, Instance, Shard, ShardStats};
+pub use runner::{Emission, Filter, Instance, Progress, Shard, ShardStats};
 
 use weir_model::{FlowRecord, MethodMeta, Need, Time, Transaction};
 
@@ -69,6 +69,12 @@ pub trait Method: 'static {
 
     /// How the state is kept over restarts; by default it is not. For methods that learn for longer than a restart.
     const LEARNED: Option<Learned<Self::State>> = None;
+
+    /// How many intervals (or days) a cell has learned from, and how many it needs before it speaks; `None` for methods
+    /// that learn without such a number.
+    fn learning(_params: &Self::Params, _state: &Self::State) -> Option<(u64, u64)> {
+        None
+    }
 
     /// Submethods these parameters leave with nothing to work on, with what is missing: the runner leaves them off and
     /// the coverage report says so.

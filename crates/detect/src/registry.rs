@@ -12,6 +12,8 @@ pub struct Entry {
     pub meta: &'static MethodMeta,
     /// The manual's parameter table.
     pub params: fn() -> Vec<ParamMeta>,
+    /// Keeps what it learns over restarts, and can be taught.
+    pub learns: bool,
     pub(crate) configure: fn(serde_json::Value) -> Result<Configured, String>,
 }
 
@@ -48,12 +50,16 @@ pub const fn entry<M: Method>() -> Entry {
     Entry {
         meta: const { &M::META },
         params: M::Params::rows,
+        learns: M::LEARNED.is_some(),
         configure: configure::<M>,
     }
 }
 
 fn configure<M: Method>(values: serde_json::Value) -> Result<Configured, String> {
-    let params: M::Params = serde_json::from_value(values).map_err(|error| error.to_string())?;
+    ready::<M>(serde_json::from_value(values).map_err(|error| error.to_string())?)
+}
+
+fn ready<M: Method>(params: M::Params) -> Result<Configured, String> {
     params.check()?;
     let unconfigured = M::unconfigured(&params);
     let meta = M::meta(&params);
@@ -74,47 +80,67 @@ impl Entry {
         off: &[String],
         have: &[Need],
     ) -> Result<Instance, InstanceError> {
-        let (meta, make, unconfigured) = (self.configure)(values).map_err(InstanceError::Params)?;
-        if let Some(unknown) = off.iter().find(|name| meta.submethod(name).is_none()) {
-            return Err(InstanceError::Submethod(unknown.clone()));
-        }
-        let lacks = |needs: &'static [Need]| {
-            needs
-                .iter()
-                .copied()
-                .filter(|need| !have.contains(need))
-                .collect::<Vec<_>>()
-        };
-        let blind: Vec<_> = meta
-            .submethods
-            .iter()
-            .map(|submethod| {
-                let own = unconfigured
-                    .iter()
-                    .filter(|(name, _)| *name == submethod.name)
-                    .map(|(_, need)| *need)
-                    .collect();
-                (
-                    submethod.name,
-                    [lacks(meta.needs), lacks(submethod.needs), own].concat(),
-                )
-            })
-            .filter(|(_, missing)| !missing.is_empty())
-            .collect();
-        let silent = meta
-            .submethods
-            .iter()
-            .map(|submethod| submethod.name)
-            .filter(|name| off.iter().any(|off| off == name) || blind.iter().any(|(blind, _)| blind == name));
-        Ok(Instance {
-            meta,
-            name,
-            off: silent.collect(),
-            blind,
-            filter: None,
-            make,
-        })
+        settle((self.configure)(values), name, off, have)
     }
+}
+
+/// An instance of parameters that are more than values: of what was compiled before.
+pub(crate) fn instance_of<M: Method>(
+    params: M::Params,
+    name: &'static str,
+    off: &[String],
+    have: &[Need],
+) -> Result<Instance, InstanceError> {
+    settle(ready::<M>(params), name, off, have)
+}
+
+/// The instance, with what is switched off and what the feed is too poor for.
+fn settle(
+    configured: Result<Configured, String>,
+    name: &'static str,
+    off: &[String],
+    have: &[Need],
+) -> Result<Instance, InstanceError> {
+    let (meta, make, unconfigured) = configured.map_err(InstanceError::Params)?;
+    if let Some(unknown) = off.iter().find(|name| meta.submethod(name).is_none()) {
+        return Err(InstanceError::Submethod(unknown.clone()));
+    }
+    let lacks = |needs: &'static [Need]| {
+        needs
+            .iter()
+            .copied()
+            .filter(|need| !have.contains(need))
+            .collect::<Vec<_>>()
+    };
+    let blind: Vec<_> = meta
+        .submethods
+        .iter()
+        .map(|submethod| {
+            let own = unconfigured
+                .iter()
+                .filter(|(name, _)| *name == submethod.name)
+                .map(|(_, need)| *need)
+                .collect();
+            (
+                submethod.name,
+                [lacks(meta.needs), lacks(submethod.needs), own].concat(),
+            )
+        })
+        .filter(|(_, missing)| !missing.is_empty())
+        .collect();
+    let silent = meta
+        .submethods
+        .iter()
+        .map(|submethod| submethod.name)
+        .filter(|name| off.iter().any(|off| off == name) || blind.iter().any(|(blind, _)| blind == name));
+    Ok(Instance {
+        meta,
+        name,
+        off: silent.collect(),
+        blind,
+        filter: None,
+        make,
+    })
 }
 
 /// Every method, in the order of the manual.
@@ -153,6 +179,7 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::policy::smtpanomaly::SmtpAnomaly>(),
     entry::<crate::c2::blacklist::Blacklist>(),
     entry::<crate::c2::threats::Threats>(),
+    entry::<crate::behaviour::bpatterns::BehaviourPatterns>(),
     entry::<crate::asset::natdet::NatDetection>(),
     entry::<crate::behaviour::brokensen::BrokenSensor>(),
     entry::<crate::asset::aliendev::AlienDevice>(),

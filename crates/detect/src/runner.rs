@@ -71,6 +71,21 @@ pub struct ShardStats {
     pub panicked: bool,
 }
 
+/// How far an instance has learned, in one shard or (added up) in all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub method: &'static str,
+    pub instance: &'static str,
+    /// Entities it knows.
+    pub entities: u64,
+    /// Of those, entities it knows long enough to speak of; all, where the method needs no such time.
+    pub ready: u64,
+    /// Intervals learned and needed, added up over the entities, each counted up to what it needs.
+    pub learned: (u64, u64),
+    /// The watermark it learned up to.
+    pub now: Time,
+}
+
 /// One detection worker: all instances over its share of the partitions.
 pub struct Shard {
     owned: [bool; PARTITIONS],
@@ -106,6 +121,12 @@ impl Shard {
         working
             .filter_map(|run| catch_unwind(AssertUnwindSafe(|| run.learned(&owned))).ok()?)
             .collect()
+    }
+
+    /// How far this shard's part of every instance that learns has come.
+    pub fn progress(&self) -> Vec<Progress> {
+        let working = self.runs.iter().filter(|run| !run.panicked());
+        working.filter_map(|run| run.progress()).collect()
     }
 
     /// Takes up what `text` (of [`Checkpoint::text`]) says, as far as it is this shard's. Call it before the first
@@ -174,6 +195,8 @@ pub(crate) trait Run: Send {
     ) -> Result<Option<Restored>, RestoreError>;
     /// Starts anew without any cell.
     fn forget(&mut self);
+    /// How far it has learned; `None` when the method keeps nothing.
+    fn progress(&self) -> Option<Progress>;
 }
 
 /// A running instance of a method.
@@ -391,9 +414,7 @@ impl<M: Method> Run for Typed<M> {
                     }
                 }
                 Item::Transaction(transaction) => {
-                    let wanted = reads
-                        .transactions
-                        .contains(&(transaction.protocol, transaction.kind));
+                    let wanted = reads.wants(transaction.protocol, transaction.kind);
                     let filter = self.filter.as_deref();
                     if wanted
                         && filter.is_none_or(|filter| filter.transactions.matches_transaction(transaction))
@@ -442,6 +463,26 @@ impl<M: Method> Run for Typed<M> {
         owned: &[bool; PARTITIONS],
     ) -> Result<Option<Restored>, RestoreError> {
         self.take_up(header, lines, owned)
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        M::LEARNED?;
+        let mut progress = Progress {
+            method: self.meta.code,
+            instance: self.name,
+            entities: 0,
+            ready: 0,
+            learned: (0, 0),
+            now: self.now,
+        };
+        for cell in self.tables.iter().flat_map(CellTable::latest_first) {
+            let (learned, needed) = M::learning(&self.params, &cell.state).unwrap_or((0, 0));
+            progress.entities += 1;
+            progress.ready += u64::from(learned >= needed);
+            progress.learned.0 += learned.min(needed);
+            progress.learned.1 += needed;
+        }
+        Some(progress)
     }
 
     fn forget(&mut self) {

@@ -4,12 +4,14 @@
 
 mod guess;
 pub mod indicator;
+mod slot;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use guess::Guess;
 use indicator::Snapshot;
+pub use slot::Slot;
 use weir_model::{Batch, Networks, Time};
 
 /// Records looked at before the guess is made; enough to see who is at home, few enough to start at once.
@@ -35,8 +37,12 @@ pub struct Enricher {
     held: VecDeque<Batch>,
     held_records: usize,
     first_tick: Option<Time>,
+    /// Records say already which side is inside.
+    told: bool,
     /// Indicators looked for; `None`: no list is configured.
     lists: Option<Arc<Snapshot>>,
+    /// Where lists lie that are read anew meanwhile, and how often it had changed when it was looked at.
+    slot: Option<(Arc<Slot>, u64)>,
 }
 
 impl Enricher {
@@ -53,13 +59,25 @@ impl Enricher {
             held: VecDeque::new(),
             held_records: 0,
             first_tick: None,
+            told: false,
             lists: None,
+            slot: None,
         }
     }
 
-    /// Looks for these indicators from the next batch on.
-    pub fn set_lists(&mut self, lists: Option<Arc<Snapshot>>) {
-        self.lists = lists.filter(|lists| !lists.is_empty());
+    /// For records that were enriched before: who is inside stays as it was said then, only indicators are looked for.
+    pub fn again() -> Self {
+        Self {
+            told: true,
+            ..Self::new(Some(Networks::default()))
+        }
+    }
+
+    /// Looks for the indicators in this place, whatever is put there later: from the next batch on.
+    pub fn follow(&mut self, slot: Arc<Slot>) {
+        self.lists = slot.lists();
+        let changes = slot.changes();
+        self.slot = Some((slot, changes));
     }
 
     /// The networks in force; `None` until the guess is made.
@@ -69,6 +87,11 @@ impl Enricher {
 
     /// Takes a batch; gives back the batches that are ready, in order.
     pub fn push(&mut self, batch: Batch) -> Vec<Batch> {
+        if let Some((slot, seen)) = &mut self.slot
+            && slot.changes() != *seen
+        {
+            (*seen, self.lists) = (slot.changes(), slot.lists());
+        }
         if self.scope.is_none() {
             self.guess.observe(&batch);
             self.held_records += batch.len();
@@ -89,7 +112,9 @@ impl Enricher {
         let mut ready: Vec<Batch> = self.held.drain(..).collect();
         if let Some(scope) = &self.scope {
             for batch in &mut ready {
-                mark(batch, &scope.inside);
+                if !self.told {
+                    mark(batch, &scope.inside);
+                }
                 if let Some(lists) = &self.lists {
                     indicator::mark(batch, lists);
                 }
@@ -132,6 +157,30 @@ mod tests {
                 .iter()
                 .all(|flow| flow.initiator_inside && !flow.responder_inside)
         );
+    }
+
+    #[test]
+    fn lists_are_exchanged_between_batches() {
+        let lists = |text: &str| {
+            let mut builder = indicator::Builder::new();
+            let spec = indicator::ListSpec::new("list");
+            builder.list(spec, indicator::Format::Plain, [text.as_bytes()]);
+            Some(Arc::new(builder.finish()))
+        };
+        let slot = Arc::new(Slot::new(lists("198.51.100.8")));
+        let mut enricher = Enricher::again();
+        enricher.follow(slot.clone());
+        let mut sighted = || {
+            let ready = enricher.push(notation::batch("10.0.0.5 <> 198.51.100.7:443 tcp"));
+            let flow = &ready[0].flows[0];
+            assert!(flow.initiator_inside, "said before");
+            flow.sightings.is_some()
+        };
+        assert!(!sighted());
+        slot.put(lists("198.51.100.7"));
+        assert!(sighted());
+        slot.put(None);
+        assert!(!sighted());
     }
 
     #[test]

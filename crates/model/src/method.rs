@@ -83,6 +83,8 @@ pub struct Reads {
     pub flow_updates: bool,
     /// Transactions of these protocols and kinds.
     pub transactions: &'static [(Protocol, Kind)],
+    /// Transactions of every protocol and kind: people say later which.
+    pub every_transaction: bool,
     /// Names of transaction fields the method looks at; checked against the dissectors' tables by a test.
     pub fields: &'static [&'static str],
 }
@@ -93,6 +95,7 @@ impl Reads {
         flow_ends: true,
         flow_updates: false,
         transactions: &[],
+        every_transaction: false,
         fields: &[],
     };
     /// Ended flows and updates of running ones.
@@ -100,6 +103,16 @@ impl Reads {
         flow_updates: true,
         ..Self::ENDED_FLOWS
     };
+    /// Are transactions of this kind read?
+    pub fn wants(&self, protocol: Protocol, kind: Kind) -> bool {
+        self.every_transaction || self.transactions.contains(&(protocol, kind))
+    }
+
+    /// Are transactions of any kind read?
+    pub const fn any_transaction(&self) -> bool {
+        self.every_transaction || !self.transactions.is_empty()
+    }
+
     /// No flows; add transactions.
     pub const NOTHING: Self = Self {
         flow_ends: false,
@@ -187,7 +200,8 @@ impl Op {
         }
     }
 
-    fn holds(self, input: f64, limit: f64) -> bool {
+    /// Does the input stand so to the limit?
+    pub fn holds(self, input: f64, limit: f64) -> bool {
         match self {
             Self::AtLeast => input >= limit,
             Self::Above => input > limit,

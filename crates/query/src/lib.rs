@@ -10,6 +10,7 @@
 //! ```
 
 mod batch;
+pub mod behaviour;
 mod column;
 mod complete;
 mod error;
@@ -37,7 +38,7 @@ pub use error::QueryError;
 pub use explain::explain;
 pub use field::{Catalog, Field, Reads, SHORTHANDS, Shorthand};
 pub use lists::{Lists, NoLists};
-pub use parse::parse;
+pub use parse::{parse, parse_behaviour};
 pub use prune::{Bounds, Statistics, Verdict, may_match, verdict};
 pub use ranges::{Point, Ranges};
 pub use reference::reference;

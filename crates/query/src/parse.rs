@@ -1,9 +1,11 @@
 //! Recursive descent over the tokens: `or` binds loosest, then `and`, then `not`. Written by hand instead of with a
 //! parser library, because what may follow at every point is what errors and completion are made of.
 
+mod behaviour;
 mod operand;
 mod primary;
 
+pub use behaviour::parse_behaviour;
 pub(crate) use operand::{example, operators};
 
 use std::ops::Range;

@@ -73,23 +73,55 @@ fn fits(test: &Test, row: &impl Row) -> bool {
     let check = &test.check;
     let accepts = |scalar: Option<Scalar<'_>>| scalar.is_some_and(|scalar| accepts(check, &scalar));
     match &test.field.reads {
-        Reads::One(column) => accepts(row.read(column)),
         Reads::Either(src, dst) => accepts(row.read(src)) || accepts(row.read(dst)),
-        Reads::Sum(src, dst) => accepts(sum(row, [src, dst]).map(Scalar::Number)),
+        reads => accepts(value(reads, row)),
+    }
+}
+
+/// The value of a flow record that is read so; none where either side's would do.
+pub(crate) fn of_flow(reads: &Reads, flow: &FlowRecord) -> Option<Scalar<'static>> {
+    match reads {
+        Reads::One(column) => column.of_flow(flow),
+        reads => value(reads, flow).and_then(owned),
+    }
+}
+
+/// The same of a transaction.
+pub(crate) fn of_transaction<'a>(reads: &Reads, transaction: &'a Transaction) -> Option<Scalar<'a>> {
+    let flow = stand_in(transaction);
+    match reads {
+        Reads::One(column) => column.of_transaction(transaction, &flow),
+        reads => value(reads, &TransactionRow { transaction, flow }).and_then(owned),
+    }
+}
+
+/// What is computed is a number, and borrows nothing.
+fn owned(scalar: Scalar<'_>) -> Option<Scalar<'static>> {
+    match scalar {
+        Scalar::Number(number) => Some(Scalar::Number(number)),
+        Scalar::Rate(rate) => Some(Scalar::Rate(rate)),
+        _ => None,
+    }
+}
+
+/// The one value of a row that is read so; none where either side's would do.
+fn value<'a>(reads: &Reads, row: &'a impl Row) -> Option<Scalar<'a>> {
+    match reads {
+        Reads::One(column) => row.read(column),
+        Reads::Either(..) => None,
+        Reads::Sum(src, dst) => sum(row, [src, dst]).map(Scalar::Number),
         Reads::Union(src, dst) => {
             let bits = [src, dst].into_iter().filter_map(|column| row.number(column));
-            accepts(bits.reduce(|a, b| a | b).map(Scalar::Number))
+            bits.reduce(|a, b| a | b).map(Scalar::Number)
         }
-        Reads::Span(from, to) => accepts(nanos(row, [from, to]).map(Scalar::Number)),
+        Reads::Span(from, to) => nanos(row, [from, to]).map(Scalar::Number),
         Reads::PerTime([a, b], factor, [from, to]) => {
-            let nanos = nanos(row, [from, to]).filter(|nanos| *nanos > 0);
-            let rate = sum(row, [a, b]).zip(nanos);
-            accepts(rate.map(|(sum, nanos)| Scalar::Rate(per_time(sum, *factor, nanos))))
+            let nanos = nanos(row, [from, to]).filter(|nanos| *nanos > 0)?;
+            Some(Scalar::Rate(per_time(sum(row, [a, b])?, *factor, nanos)))
         }
         Reads::PerCount([a, b], [c, d]) => {
-            let count = sum(row, [c, d]).filter(|count| *count > 0);
-            let rate = sum(row, [a, b]).zip(count);
-            accepts(rate.map(|(sum, count)| Scalar::Rate(sum as f64 / count as f64)))
+            let count = sum(row, [c, d]).filter(|count| *count > 0)?;
+            Some(Scalar::Rate(sum(row, [a, b])? as f64 / count as f64))
         }
     }
 }

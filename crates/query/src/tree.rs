@@ -343,6 +343,19 @@ impl Expr {
         names
     }
 
+    /// Fields in whose texts the filter looks for something, each once, in the order met: what they hold is not in the
+    /// filter itself.
+    pub fn searched_fields(&self) -> Vec<&Field> {
+        let mut fields: Vec<&Field> = Vec::new();
+        self.visit(&mut |test| {
+            let exact = matches!(test.check, Check::Text(TextTest::Is(_)));
+            if matches!(test.check, Check::Text(_)) && !exact && !fields.contains(&&test.field) {
+                fields.push(&test.field);
+            }
+        });
+        fields
+    }
+
     fn visit<'a>(&'a self, each: &mut impl FnMut(&'a Test)) {
         match self {
             Self::Any => {}

@@ -3,6 +3,7 @@
 mod indicators;
 mod instances;
 mod lists;
+pub mod patterns;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -12,22 +13,46 @@ use std::sync::Arc;
 use instances::Settings;
 use ipnet::IpNet;
 use toml::{Table, Value};
+use weir_detect::behaviour::bpatterns;
 use weir_detect::{Entry, Instance, REGISTRY};
-use weir_enrich::Enricher;
-use weir_enrich::indicator::Snapshot;
+use weir_enrich::{Enricher, Slot};
 use weir_meter::MeterConfig;
 use weir_model::{Need, Networks};
 use weir_triage::{Preset, TriageConfig};
 
+use crate::fetch::Remote;
+
 pub use serve::ServeConfig;
 
+/// The method whose submethods are patterns.
+const BPATTERNS: &str = "BPATTERNS";
 /// Detection workers unless configured; more help only where cores are free.
 const SHARDS_DEFAULT: usize = 1;
 /// Detection workers at most: the number of partitions.
 const SHARDS_MAX: usize = 16;
 
+/// What a run is for, which decides the methods that take part.
+#[derive(Clone, Debug, Default)]
+pub enum Purpose {
+    /// Looking for events.
+    #[default]
+    Watch,
+    /// Teaching: the methods that learn.
+    Teach,
+    /// Looking for indicators in the past: the methods of lists.
+    Hunt,
+    /// Trying out one pattern.
+    Try(Arc<bpatterns::Compiled>),
+}
+
+/// Methods that tell of indicators.
+const OF_LISTS: [&str; 2] = ["BLACKLIST", "THREATS"];
+/// Name of their instances in a hunt: what they find is not mistaken for what was found in time.
+pub const RETROACTIVE: &str = "retroactive";
+
 /// Everything the pipeline is told.
 pub struct Config {
+    pub purpose: Purpose,
     /// Inside networks; `None`: guess.
     pub inside: Option<Networks>,
     pub meter: MeterConfig,
@@ -39,11 +64,18 @@ pub struct Config {
     pub serve: ServeConfig,
     /// Named lists of filters: `@servers`.
     pub lists: BTreeMap<String, Vec<String>>,
-    /// Indicators to look for; `None`: no list is configured.
-    pub indicators: Option<Arc<Snapshot>>,
+    /// Indicators to look for; lists that are fetched are put here again when they change.
+    pub indicators: Arc<Slot>,
+    /// Lists of indicators that are fetched.
+    pub remotes: Vec<Remote>,
+    lists_again: indicators::ListsAgain,
+    /// Is a list of indicators configured, be it one that was not fetched yet?
+    pub has_lists: bool,
     /// What reading the lists of indicators came to, a line each.
     pub list_lines: Vec<String>,
     briefings: Vec<serde_json::Value>,
+    /// People's own patterns of BPATTERNS, those that are switched off too.
+    pub patterns: Vec<patterns::ReadPattern>,
     /// Instances by slug; a method without has the one of its defaults.
     methods: BTreeMap<String, Vec<Settings>>,
 }
@@ -69,15 +101,20 @@ type Result<T> = std::result::Result<T, ConfigError>;
 impl Default for Config {
     fn default() -> Self {
         Self {
+            purpose: Purpose::Watch,
             inside: None,
             meter: MeterConfig::default(),
             shards: SHARDS_DEFAULT,
             triage: TriageConfig::default(),
             learned: None,
             lists: BTreeMap::new(),
-            indicators: None,
+            indicators: Arc::default(),
+            remotes: Vec::new(),
+            lists_again: indicators::ListsAgain::default(),
+            has_lists: false,
             list_lines: Vec::new(),
             briefings: Vec::new(),
+            patterns: Vec::new(),
             serve: ServeConfig::default(),
             methods: BTreeMap::new(),
         }
@@ -129,13 +166,17 @@ impl Config {
                         config.method(slug, value)?;
                     }
                 }
-                "lists" | "indicators" | "briefings" => {}
+                "lists" | "indicators" | "indicators_dir" | "briefings" | "patterns" => {}
                 _ => return Err(unknown(key, key, KEYS)),
             }
         }
         let read = indicators::read(table, folder)?;
-        (config.indicators, config.list_lines) = (read.lists, read.lines);
+        config.has_lists = table.contains_key("indicators") || read.lists.is_some();
+        (config.indicators, config.list_lines) = (Arc::new(Slot::new(read.lists)), read.lines);
+        config.remotes = read.remotes;
+        config.lists_again = indicators::ListsAgain::new(table, folder);
         config.briefings = read.briefings;
+        config.patterns = patterns::read(table, folder, &config.lists)?;
         config.instances(true)?;
         Ok(config)
     }
@@ -170,10 +211,36 @@ impl Config {
         Ok(())
     }
 
+    /// Patterns that are switched on: those of the program, then people's own.
+    fn running_patterns(&self) -> impl Iterator<Item = &patterns::ReadPattern> {
+        let all = patterns::shipped().iter().chain(&self.patterns);
+        all.filter(|pattern| pattern.enabled)
+    }
+
+    /// What triage is told: patterns bring priorities of their own, unless the method's was configured.
+    pub fn triage(&self) -> TriageConfig {
+        let mut triage = self.triage.clone();
+        if !triage.priorities.contains_key(BPATTERNS) {
+            let named = self.running_patterns().filter_map(|pattern| {
+                let key = format!("{BPATTERNS}.{}", pattern.compiled.name());
+                Some((key, pattern.priority?))
+            });
+            for (key, priority) in named {
+                triage.priorities.entry(key).or_insert(priority);
+            }
+        }
+        triage
+    }
+
+    /// Where its lists are described, to read them again.
+    pub(crate) fn lists_again(&self) -> indicators::ListsAgain {
+        self.lists_again.clone()
+    }
+
     /// Enrichment as configured.
     pub fn enricher(&self) -> Enricher {
         let mut enricher = Enricher::new(self.inside.clone());
-        enricher.set_lists(self.indicators.clone());
+        enricher.follow(self.indicators.clone());
         enricher
     }
 
@@ -197,11 +264,23 @@ impl Config {
         if inside_configured {
             have.push(Need::InsideConfigured);
         }
-        have.extend(self.indicators.as_ref().map(|_| Need::Lists));
+        have.extend(self.has_lists.then_some(Need::Lists));
         have.extend(self.briefings.first().map(|_| Need::Briefings));
         let mut instances = Vec::new();
         let defaults = [Settings::default()];
-        for entry in REGISTRY {
+        let has_part = |entry: &&Entry| match self.purpose {
+            Purpose::Watch => true,
+            Purpose::Teach => entry.learns,
+            Purpose::Hunt => OF_LISTS.contains(&entry.meta.code),
+            Purpose::Try(_) => false,
+        };
+        if let Purpose::Try(pattern) = &self.purpose {
+            let patterns = vec![pattern.clone()];
+            let params = serde_json::Value::Object(serde_json::Map::new());
+            let tried = bpatterns::instance(patterns, params, instances::DEFAULT, &[], &have);
+            instances.push(tried.map_err(|error| bad("pattern", &error.to_string()))?);
+        }
+        for entry in REGISTRY.iter().filter(has_part) {
             let configured = self.methods.get(entry.meta.slug);
             let wanted = configured.map_or(defaults.as_slice(), Vec::as_slice);
             for settings in wanted.iter().filter(|settings| !settings.disabled) {
@@ -217,7 +296,17 @@ impl Config {
             params.insert("briefings".to_owned(), self.briefings.clone().into());
         }
         let params = serde_json::Value::Object(params);
-        let instance = entry.instance(settings.name, params, &settings.off, have);
+        let name = match self.purpose {
+            Purpose::Hunt => RETROACTIVE,
+            _ => settings.name,
+        };
+        let off = settings.off.as_slice();
+        let instance = if entry.meta.code == BPATTERNS {
+            let patterns = self.running_patterns().map(|pattern| pattern.compiled.clone());
+            bpatterns::instance(patterns.collect(), params, name, off, have)
+        } else {
+            entry.instance(name, params, off, have)
+        };
         let instance =
             instance.map_err(|error| bad(&format!("methods.{}", entry.meta.slug), &error.to_string()))?;
         Ok(instance.filtered(settings.filter.clone()))
@@ -225,7 +314,7 @@ impl Config {
 }
 
 /// The keys of the file.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "inside",
     "preset",
     "meter",
@@ -234,7 +323,9 @@ const KEYS: [&str; 9] = [
     "methods",
     "lists",
     "indicators",
+    "indicators_dir",
     "briefings",
+    "patterns",
 ];
 
 /// The registry entry of a method by slug or code.

@@ -134,7 +134,7 @@ pub(crate) fn line<C: Consumer>(
     source: impl FnOnce(Feeds),
 ) -> anyhow::Result<(C, Ended)> {
     let shard_count = if instances.is_empty() { 0 } else { config.shards };
-    let triage = Triage::new(config.triage.clone());
+    let triage = Triage::new(config.triage());
     let learning = match &config.learned {
         Some(folder) if shard_count > 0 => Some(Learning::open(folder, shard_count)?),
         _ => None,

@@ -97,6 +97,10 @@ impl Method for DhcpAnomaly {
     type State = State;
     const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
+    fn learning(params: &Params, state: &State) -> Option<(u64, u64)> {
+        Some((state.usual.count(), params.intervals_min.into()))
+    }
+
     fn window(_: &Params) -> Window {
         Window::idle_s(IDLE_S).tick_s(INTERVAL_S)
     }

@@ -81,6 +81,11 @@ impl Method for BrokenSensor {
     type State = State;
     const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
+    fn learning(params: &Params, state: &State) -> Option<(u64, u64)> {
+        let most = state.learned.iter().map(Spread::count).max();
+        Some((most.unwrap_or(0), params.intervals_min.into()))
+    }
+
     fn unconfigured(params: &Params) -> Vec<(&'static str, Need)> {
         if !params.sensors.is_empty() {
             return Vec::new();

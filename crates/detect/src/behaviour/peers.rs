@@ -92,6 +92,10 @@ impl Method for Peers {
     type State = State;
     const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
+    fn learning(params: &Params, state: &State) -> Option<(u64, u64)> {
+        Some((state.past.len() as u64, params.learn_h.into()))
+    }
+
     fn window(_: &Params) -> Window {
         Window::idle_s(IDLE_S).tick_s(HOUR_S)
     }

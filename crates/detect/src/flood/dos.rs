@@ -77,6 +77,10 @@ impl Method for DenialOfService {
     type State = State;
     const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
+    fn learning(params: &Params, state: &State) -> Option<(u64, u64)> {
+        Some((state.usual.len() as u64, params.intervals_min.into()))
+    }
+
     fn window(params: &Params) -> Window {
         Window::idle_s(params.history_h * 3600).tick_s(INTERVAL_S)
     }

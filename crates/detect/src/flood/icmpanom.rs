@@ -109,6 +109,10 @@ impl Method for IcmpAnomaly {
     type State = State;
     const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
+    fn learning(params: &Params, state: &State) -> Option<(u64, u64)> {
+        Some((state.habit.count(), params.intervals_min.into()))
+    }
+
     fn window(_params: &Params) -> Window {
         Window::idle_s(86_400).tick_s(WINDOW_S as u32)
     }

@@ -323,10 +323,13 @@ mod tests {
         let text = "@0s 10.0.0.8 <> 203.0.113.7:443 tcp APSF 900/6 900/6 app=bittorrent
              @1s 203.0.113.8 <> 10.0.0.8:6881 udp 900/6 900/6 app=bittorrent
              @2s 10.0.0.8 <> 203.0.113.9:9999 udp 900/6 900/6 app=bittorrent";
-        check::<BitTorrent>(text, expect![[r#"
+        check::<BitTorrent>(
+            text,
+            expect![[r#"
             BITTORRENT.General 50 % after 2 s, 2 findings, 3 targets: 10.0.0.8 shares files with 3 targets in 2 s; flows known by content: 3, agreeing traits: 0 %; ports at peers: 0, peers over one own port: 1, hosts that came to it: 1, flows on usual ports: 1, tracker or bootstrap host asked: no
               recognised >= recognised_min; silent at recognised 3; src ip 10.0.0.8
-        "#]]);
+        "#]],
+        );
         check::<BitTorrent>(&text[..text.rfind('@').unwrap()], expect![[""]]);
         check::<BitTorrent>(&text.replace("203.0.113", "10.0.1"), expect![[""]]);
     }

@@ -98,6 +98,10 @@ impl Method for Anomaly {
     type State = State;
     const LEARNED: Option<Learned<State>> = Some(Learned::version(1));
 
+    fn learning(params: &Params, state: &State) -> Option<(u64, u64)> {
+        Some((state.past.len() as u64, params.window_length_net.into()))
+    }
+
     fn unconfigured(params: &Params) -> Vec<(&'static str, Need)> {
         if !params.segments.0.is_empty() {
             return Vec::new();

@@ -2,6 +2,7 @@
 //! threads share it and a new one takes its place between two batches.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use ahash::RandomState;
 use hashbrown::{HashMap, HashTable};
@@ -119,12 +120,20 @@ pub struct Builder {
     texts: Texts,
     labels_max: usize,
     counts: KindCounts,
+    /// What is known already and is left out.
+    known: Option<Arc<Snapshot>>,
 }
 
 impl Builder {
     /// No lists yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Takes only what this snapshot does not hold: for what came since.
+    #[must_use]
+    pub fn beyond(self, known: Option<Arc<Snapshot>>) -> Self {
+        Self { known, ..self }
     }
 
     /// Adds a list of one or several texts (a folder of MISP events).
@@ -151,6 +160,9 @@ impl Builder {
 
     /// Adds an indicator. False when there is no room for it.
     pub(super) fn add(&mut self, list: u16, value: Value, entry: &Entry<'_>) -> bool {
+        if self.known.as_ref().is_some_and(|known| known.holds(&value)) {
+            return true;
+        }
         if self.metas.len() >= INDICATORS_MAX {
             return false;
         }
@@ -311,6 +323,30 @@ impl Snapshot {
     /// Is there nothing to find?
     pub fn is_empty(&self) -> bool {
         self.metas.is_empty()
+    }
+
+    /// Is this very indicator on a list?
+    pub fn holds(&self, value: &Value) -> bool {
+        match value {
+            Value::Network(IpNet::V4(net)) => {
+                let start = net.addr().to_bits();
+                let mut around = self.v4.around(start);
+                around.any(|(from, len, _)| (from, len) == (start, net.prefix_len()))
+            }
+            Value::Network(IpNet::V6(net)) => {
+                let start = net.addr().to_bits();
+                let mut around = self.v6.around(start);
+                around.any(|(from, len, _)| (from, len) == (start, net.prefix_len()))
+            }
+            Value::Service(service) => self
+                .services
+                .contains_key(&(number(service.ip()), service.port())),
+            Value::Domain(text) => self.texts.find(IndicatorKind::Domain, text).is_some(),
+            Value::Url(text) => self.texts.find(IndicatorKind::Url, text).is_some(),
+            Value::Ja3(text) => self.texts.find(IndicatorKind::Ja3, text).is_some(),
+            Value::Ja4(text) => self.texts.find(IndicatorKind::Ja4, text).is_some(),
+            Value::Certificate(text) => self.texts.find(IndicatorKind::Certificate, text).is_some(),
+        }
     }
 
     /// Can flow records match at all, or only transactions?

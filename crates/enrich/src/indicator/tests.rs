@@ -33,7 +33,7 @@ fn check(format: Format, list: &str, traffic: &str, expect: Expect) {
 
 fn sighted(snapshot: Snapshot, traffic: &str) -> String {
     let mut enricher = Enricher::new(Some(Networks::private()));
-    enricher.set_lists(Some(Arc::new(snapshot)));
+    enricher.follow(Arc::new(crate::Slot::new(Some(Arc::new(snapshot)))));
     let batches = enricher.push(notation::batch(traffic));
     let mut shown = String::new();
     for Batch {

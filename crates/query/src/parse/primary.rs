@@ -92,7 +92,7 @@ impl Parser<'_> {
         Err(failure)
     }
 
-    fn field_of_exists(&mut self) -> Result<Field, Failure> {
+    pub(super) fn field_of_exists(&mut self) -> Result<Field, Failure> {
         let Some(word) = self.word() else {
             return Err(self.fail("which field should exist?", Expect::AnyField));
         };

@@ -15,6 +15,7 @@ use super::{FlowForm, Output, eprint_line};
 use crate::collect::{self, Job, Listen, TlsFiles};
 use crate::config::Config;
 use crate::events::StoreFirst;
+use crate::fetch::Refresher;
 use crate::shutdown;
 
 const EXAMPLES: &str = "\
@@ -136,6 +137,16 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
         stop: shutdown::flag()?,
     };
     let quiet = args.quiet;
+    let refresher = Refresher::start(
+        &job.config,
+        job.stop.clone(),
+        move |line| {
+            if !quiet {
+                eprint_line(&format!("weir: {line}"));
+            }
+        },
+        |_| {},
+    )?;
     let place = args.events.as_deref().map(super::events::place).transpose()?;
     let first = StoreFirst::open(place, printer)?;
     let (first, summary) = collect::run(job, first, |line| {
@@ -143,6 +154,9 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
             eprint_line(&format!("weir: {line}"));
         }
     })?;
+    if let Some(refresher) = refresher {
+        refresher.end();
+    }
     let (mut printer, stored) = first.finish()?;
     printer.finish()?;
     for line in summary.trouble_lines() {

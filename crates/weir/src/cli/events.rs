@@ -348,7 +348,7 @@ fn facet(text: &str) -> Result<Facet> {
 }
 
 /// The wall clock: for what people do, and for "how long ago".
-fn now() -> Time {
+pub(super) fn now() -> Time {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Time(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
 }

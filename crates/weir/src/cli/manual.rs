@@ -75,6 +75,9 @@ pub fn page(entry: &Entry) -> String {
     for submethod in meta.submethods {
         let _ = write!(text, "{}", submethod_text(submethod));
     }
+    if meta.code == "BPATTERNS" {
+        patterns(&mut text);
+    }
     let rows = (entry.params)();
     if !rows.is_empty() {
         let _ = writeln!(text, "Parameters");
@@ -96,6 +99,22 @@ pub fn page(entry: &Entry) -> String {
         let _ = writeln!(text, "Needs\n  {}", needs.join(", "));
     }
     text
+}
+
+/// The patterns that come with the program.
+fn patterns(text: &mut String) {
+    let _ = writeln!(text, "Patterns that come with the program");
+    for pattern in crate::config::patterns::shipped() {
+        let compiled = &pattern.compiled;
+        let _ = writeln!(text, "  {}\n    {}.", compiled.name(), compiled.title());
+        let _ = write!(text, "{}", indented(&pattern.about));
+        let behaviour = compiled.behaviour();
+        let _ = write!(
+            text,
+            "{}",
+            indented(&format!("per {}, within {} s", behaviour.per, behaviour.within_s))
+        );
+    }
 }
 
 fn submethod_text(submethod: &SubmethodMeta) -> String {

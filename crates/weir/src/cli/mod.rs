@@ -1,12 +1,17 @@
 //! The command line: what people type, and the exit code.
 //! It only turns words into a job and a job's end into words; the work is done in `pipeline`.
 
+mod again;
 mod collect;
 mod events;
 mod exporters;
+mod feeds;
 mod flows;
+mod hunt;
 mod ipfix;
+mod learn;
 mod manual;
+mod pattern;
 mod read;
 mod serve;
 
@@ -46,6 +51,9 @@ Examples:
   weir flows --store DIR -s srcip/bytes      who sent and received most (weir flows --help)
   weir serve                                 all of it in one process, with the web interface
   weir demo                                  a replayed incident in the browser
+  weir hunt --store DIR bad.example          was a name, address or list seen before it was known?
+  weir learn --from DIR --learned DIR        teach methods from history
+  weir pattern test 'where ...' --store DIR  what a pattern of your own would have said
   weir methods                               what Weir looks for
   weir methods DICTATTACK                    the manual page of one method";
 
@@ -64,6 +72,18 @@ enum Command {
     /// Searches the flow store, or a capture, with nfdump's habits.
     #[command(after_help = flows::EXAMPLES)]
     Flows(Box<flows::FlowsArgs>),
+    /// Lists of indicators that are fetched over the network: their age and errors; fetching and checking them.
+    #[command(after_help = feeds::EXAMPLES)]
+    Feeds(feeds::FeedsArgs),
+    /// Looks for indicators in what a store holds: for those that came later than the traffic.
+    #[command(after_help = hunt::EXAMPLES)]
+    Hunt(hunt::HuntArgs),
+    /// Teaches methods from history what is normal, without raising events; or shows what they have learned.
+    #[command(after_help = learn::EXAMPLES)]
+    Learn(learn::LearnArgs),
+    /// Checks patterns of behaviour, and tries them out on stored flows or captures before they are switched on.
+    #[command(after_help = pattern::EXAMPLES)]
+    Pattern(pattern::PatternArgs),
     /// Lists the detection methods, or prints the manual page of one.
     Methods {
         /// Code of a method, for example DICTATTACK.
@@ -171,6 +191,10 @@ pub fn main() -> ExitCode {
         Some(Command::Events(args)) => events::run(*args),
         Some(Command::Exporters(args)) => exporters::run(args),
         Some(Command::Flows(args)) => flows::run(&args),
+        Some(Command::Feeds(args)) => feeds::run(&args),
+        Some(Command::Hunt(args)) => hunt::run(&args),
+        Some(Command::Learn(args)) => learn::run(&args),
+        Some(Command::Pattern(args)) => pattern::run(args),
         Some(Command::Methods { code }) => manual::methods(code.as_deref()),
         None if cli.read.files.is_empty() => {
             eprint_line("weir: nothing to do: give a capture with -r FILE, or see --help");

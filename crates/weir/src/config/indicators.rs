@@ -11,6 +11,8 @@ use weir_detect::c2::threats::BRIEFINGS_MAX;
 use weir_enrich::indicator::{Builder, Format, ListSpec, Report, Snapshot};
 use weir_model::{ListClass, Quantity};
 
+use crate::fetch::{Remote, Via};
+
 use super::{ConfigError, Result, bad, flag, number, sub, text, texts, unknown};
 
 /// Bytes of one list; a folder counts as one. The largest public lists have some tens of MiB.
@@ -20,9 +22,36 @@ const FILES_MAX: usize = 20_000;
 /// Characters of a name.
 const NAME_CHARS_MAX: usize = 64;
 
-const LIST_KEYS: [&str; 9] = [
+/// Lists fetched: how often, how large, how long.
+const INTERVAL_S: (i64, i64, i64) = (60, 30 * 86_400, 6 * 3_600);
+const SIZE_MIB: (i64, i64, i64) = (1, 256, 64);
+const TIMEOUT_S: (i64, i64, i64) = (1, 3_600, 60);
+/// Folder of fetched lists, beside the configuration, unless `indicators_dir` names another.
+const FOLDER: &str = "indicators";
+/// Keys that only mean something with `url`.
+const REMOTE_KEYS: [&str; 8] = [
+    "via",
+    "interval_s",
+    "size_max_mib",
+    "timeout_s",
+    "private",
+    "header_file",
+    "ca_file",
+    "collection",
+];
+
+const LIST_KEYS: [&str; 18] = [
     "name",
     "path",
+    "url",
+    "via",
+    "interval_s",
+    "size_max_mib",
+    "timeout_s",
+    "private",
+    "header_file",
+    "ca_file",
+    "collection",
     "format",
     "class",
     "category",
@@ -33,9 +62,42 @@ const LIST_KEYS: [&str; 9] = [
 ];
 const BRIEFING_KEYS: [&str; 7] = ["name", "title", "text", "category", "score", "indicators", "file"];
 
+/// Where lists are described, to read them again when one was fetched anew.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ListsAgain {
+    table: Table,
+    folder: PathBuf,
+}
+
+impl ListsAgain {
+    /// Of a configuration.
+    pub(super) fn new(config: &Table, folder: &Path) -> Self {
+        let keys = ["indicators", "briefings", "indicators_dir"];
+        let kept = config.iter().filter(|(key, _)| keys.contains(&key.as_str()));
+        Self {
+            table: kept.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// Everything the lists hold now.
+    pub(crate) fn read(&self) -> Result<Arc<Snapshot>> {
+        let read = read_into(&self.table, &self.folder, Builder::new())?;
+        Ok(read.lists.unwrap_or_else(|| Arc::new(Builder::new().finish())))
+    }
+
+    /// What they hold beyond an earlier snapshot.
+    pub(crate) fn read_beyond(&self, before: Option<Arc<Snapshot>>) -> Result<Arc<Snapshot>> {
+        let read = read_into(&self.table, &self.folder, Builder::new().beyond(before))?;
+        Ok(read.lists.unwrap_or_else(|| Arc::new(Builder::new().finish())))
+    }
+}
+
 /// What the lists came to.
 #[derive(Default)]
 pub(super) struct Read {
+    /// Lists that are fetched.
+    pub(super) remotes: Vec<Remote>,
     pub(super) lists: Option<Arc<Snapshot>>,
     /// `[{"name": .., "title": .., "text": ..}]`: what THREATS is told of the briefings.
     pub(super) briefings: Vec<serde_json::Value>,
@@ -45,11 +107,23 @@ pub(super) struct Read {
 
 /// Reads every list of the configuration; relative names are relative to `folder`, the configuration's.
 pub(super) fn read(config: &Table, folder: &Path) -> Result<Read> {
+    read_into(config, folder, Builder::new())
+}
+
+fn read_into(config: &Table, folder: &Path, mut builder: Builder) -> Result<Read> {
     let mut read = Read::default();
-    let mut builder = Builder::new();
+    let fetched = match config.get("indicators_dir") {
+        Some(value) => folder.join(text("indicators_dir", value)?),
+        None => folder.join(FOLDER),
+    };
     let mut names: Vec<String> = Vec::new();
     for (place, table) in tables(config, "indicators")? {
-        list(&place, table, folder, &mut builder, &mut names, &mut read)?;
+        let place = Place {
+            place: &place,
+            folder,
+            fetched: &fetched,
+        };
+        list(&place, table, &mut builder, &mut names, &mut read)?;
     }
     let briefings = tables(config, "briefings")?;
     if briefings.len() > BRIEFINGS_MAX {
@@ -90,29 +164,86 @@ fn path_of<'a>(place: &str, table: &'a Table) -> Result<&'a str> {
     text(&format!("{place}.path"), value)
 }
 
+/// Where a list is described, and where its files are.
+struct Place<'a> {
+    place: &'a str,
+    /// Relative names begin here.
+    folder: &'a Path,
+    /// Folder of fetched lists.
+    fetched: &'a Path,
+}
+
 fn list(
-    place: &str,
+    at: &Place<'_>,
     table: &Table,
-    folder: &Path,
     builder: &mut Builder,
     names: &mut Vec<String>,
     read: &mut Read,
 ) -> Result<()> {
-    let path = folder.join(path_of(place, table)?);
-    let named = match table.get("name") {
-        Some(value) => text(&format!("{place}.name"), value)?.to_owned(),
-        None => path
+    let place = at.place;
+    let url = table
+        .get("url")
+        .map(|value| url(&format!("{place}.url"), value))
+        .transpose()?;
+    if url.is_some() && table.contains_key("path") {
+        return Err(bad(place, "has a path and a url: it is one or the other"));
+    }
+    if url.is_none()
+        && let Some(key) = table.keys().find(|key| REMOTE_KEYS.contains(&key.as_str()))
+    {
+        return Err(bad(&format!("{place}.{key}"), "is for lists with a url"));
+    }
+    let path = match url {
+        Some(_) => PathBuf::new(),
+        None if !table.contains_key("path") => {
+            return Err(bad(
+                place,
+                "needs path = \"...\", a file or a folder of files, or url = \"...\"",
+            ));
+        }
+        None => at.folder.join(path_of(place, table)?),
+    };
+    let named = match (table.get("name"), &url) {
+        (Some(value), _) => text(&format!("{place}.name"), value)?.to_owned(),
+        (None, Some(_)) => return Err(bad(place, "needs name = \"...\" beside its url")),
+        (None, None) => path
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
     };
-    let mut spec = ListSpec::new(&name(place, &named, names)?);
+    let (spec, format) = spec(place, table, &name(place, &named, names)?)?;
+    let Some(url) = url else {
+        return add(spec, format, &path, builder, read);
+    };
+    let remote = remote(at, table, url, spec.clone(), format)?;
+    remote.recover();
+    let content = remote.content();
+    let format = format.or(match remote.via {
+        Via::File => None,
+        Via::Misp => Some(Format::Misp),
+        Via::Taxii => Some(Format::Stix),
+    });
+    read.remotes.push(remote);
+    if content.exists() {
+        return add(spec, format, &content, builder, read);
+    }
+    read.lines.push(format!(
+        "list {}: not fetched yet: weir feeds update does so, as weir serve and weir collect do by themselves",
+        spec.name
+    ));
+    Ok(())
+}
+
+/// What a list is, by its table; and how it is written, where that is said.
+fn spec(place: &str, table: &Table, name: &str) -> Result<(ListSpec, Option<Format>)> {
+    let mut spec = ListSpec::new(name);
     let mut format = None;
     for (key, value) in table {
         let place = format!("{place}.{key}");
         match key.as_str() {
-            "name" | "path" => {}
+            "name" | "path" | "url" => {}
+            key if REMOTE_KEYS.contains(&key) => {}
             "format" => {
                 let word = text(&place, value)?;
                 let known = Format::from_word(word);
@@ -134,7 +265,62 @@ fn list(
             _ => return Err(unknown(&place, key, LIST_KEYS)),
         }
     }
-    add(spec, format, &path, builder, read)
+    Ok((spec, format))
+}
+
+fn url(place: &str, value: &toml::Value) -> Result<url::Url> {
+    let wrong = || bad(place, "must be a URL such as \"https://lists.example/bad.txt\"");
+    let url: url::Url = text(place, value)?.parse().map_err(|_| wrong())?;
+    if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
+        return Err(wrong());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad(
+            place,
+            "holds a secret: put the header that lets us in into a file, header_file = \"...\"",
+        ));
+    }
+    Ok(url)
+}
+
+/// The table of a list that is fetched.
+fn remote(
+    at: &Place<'_>,
+    table: &Table,
+    url: url::Url,
+    spec: ListSpec,
+    format: Option<Format>,
+) -> Result<Remote> {
+    let place = |key: &str| format!("{}.{key}", at.place);
+    let whole = |key: &str, (low, high, default): (i64, i64, i64)| match table.get(key) {
+        Some(value) => number(&place(key), value, low, high),
+        None => Ok(default),
+    };
+    let words = |key: &str| table.get(key).map(|value| text(&place(key), value)).transpose();
+    let file = |key: &str| Ok(words(key)?.map(|name| at.folder.join(name)));
+    let via = match words("via")? {
+        None => Via::default(),
+        Some(word) => Via::from_word(word)
+            .ok_or_else(|| bad(&place("via"), "must be \"file\", \"misp\" or \"taxii\""))?,
+    };
+    Ok(Remote {
+        name: spec.name.to_string(),
+        url,
+        via,
+        interval_s: whole("interval_s", INTERVAL_S)? as u32,
+        bytes_max: (whole("size_max_mib", SIZE_MIB)? as u64) << 20,
+        timeout_s: whole("timeout_s", TIMEOUT_S)? as u32,
+        private: match table.get("private") {
+            Some(value) => flag(&place("private"), value)?,
+            None => false,
+        },
+        header_file: file("header_file")?,
+        ca_file: file("ca_file")?,
+        collection: words("collection")?.map(str::to_owned),
+        folder: at.fetched.join(&*spec.name),
+        spec,
+        format,
+    })
 }
 
 /// Reads a file or folder into the builder and says what came of it.
@@ -382,7 +568,7 @@ mod tests {
         check(
             &list,
             "[[indicators]]\nname = \"x\"",
-            expect![[r#"indicators[1]: needs path = "...", a file or a folder of files"#]],
+            expect![[r#"indicators[1]: needs path = "...", a file or a folder of files, or url = "...""#]],
         );
         check(
             &list,

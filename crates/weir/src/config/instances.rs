@@ -109,9 +109,10 @@ fn filter(entry: &Entry, place: &str, text: &str, lists: &dyn Lists) -> Result<F
     };
     Ok(Filter {
         flows: parse(Catalog::flows())?,
-        transactions: match reads.transactions {
-            [] => weir_query::Expr::Any,
-            _ => parse(&transactions())?,
+        transactions: if reads.any_transaction() {
+            parse(&transactions())?
+        } else {
+            weir_query::Expr::Any
         },
     })
 }

@@ -70,6 +70,7 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
         server,
         configured: Arc::new(configured),
         sources: Sources::new(stop.clone(), say),
+        refresher: None,
         say,
     };
     let name = Path::new(&demo.file)

@@ -25,7 +25,7 @@ use super::status::Board;
 use crate::pipeline::Consumer;
 
 /// Site of everything: there is one.
-const SITE: &str = "default";
+pub(super) const SITE: &str = "default";
 /// What may wait on disk while the event database cannot be written.
 const SPOOL_BYTES_MAX: u64 = 256 << 20;
 /// Events stored together.

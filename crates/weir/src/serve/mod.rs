@@ -25,9 +25,11 @@ use weir_triage::Rules;
 
 use crate::collect::{self, Listen};
 use crate::config::Config;
+use crate::fetch::Refresher;
+use crate::hunting;
 use crate::shutdown;
 use http::Server;
-use keeping::{Keeping, Stores};
+use keeping::{Keeping, SITE, Stores};
 use setting::now;
 use status::Board;
 
@@ -75,10 +77,14 @@ pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
         server,
         configured,
         sources: Sources::new(stop.clone(), say),
+        refresher: None,
         say,
     };
     house.announce();
-    if !serve.collect.is_empty() {
+    if serve.collect.is_empty() {
+        let config = house.configured.config()?;
+        house.refresh(&config, &serve.store)?;
+    } else {
         house.collect(serve.collect.clone(), &serve.store)?;
     }
     if let Some(folder) = &serve.watch {
@@ -227,6 +233,8 @@ struct House {
     server: Server,
     configured: Arc<Configured>,
     sources: Sources,
+    /// Fetches lists of indicators, where some are fetched.
+    refresher: Option<Refresher>,
     say: fn(&str),
 }
 
@@ -254,9 +262,33 @@ impl House {
         )
     }
 
+    /// Keeps the fetched lists of the configuration fresh, and looks for what they bring in what is stored.
+    fn refresh(&mut self, config: &Config, store: &Path) -> Result<()> {
+        let (stores, board, app) = (self.stores.clone(), self.board.clone(), self.server.app().clone());
+        let (configured, stop, say) = (self.configured.clone(), self.sources.stop.clone(), self.say);
+        let store = store.to_owned();
+        let hunt = move |new| {
+            let source = ("hunt", SourceKind::File);
+            let keeping = Keeping::new(stores.clone(), board.clone(), app.clone(), stop.clone(), source);
+            let found = configured
+                .config()
+                .and_then(|config| hunting::beside(&store, SITE, new, config, (now(), &stop), keeping));
+            match found {
+                Ok(line) => say(&line),
+                Err(error) => say(&format!(
+                    "new indicators were not looked for in the past: {error:#}"
+                )),
+            }
+        };
+        self.refresher = Refresher::start(config, self.sources.stop.clone(), say, hunt)?;
+        Ok(())
+    }
+
     fn collect(&mut self, listen: Vec<Listen>, state: &Path) -> Result<()> {
+        let config = self.configured.config()?;
+        self.refresh(&config, state)?;
         let job = collect::Job {
-            config: self.configured.config()?,
+            config,
             listen,
             receivers: 1,
             allowed: None,
@@ -340,9 +372,13 @@ impl House {
             stores,
             server,
             sources,
+            refresher,
             ..
         } = self;
         let whole = sources.join();
+        if let Some(refresher) = refresher {
+            refresher.end();
+        }
         server.end();
         stores.finish().context("the stores could not be closed")?;
         if whole {

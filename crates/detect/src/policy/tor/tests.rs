@@ -76,10 +76,13 @@ fn without_a_list_it_says_so() {
 #[test]
 fn a_handshake_needs_no_list() {
     let text = "tx tls/handshake every 9s x2 10.0.0.5 <> 203.0.113.{1,2}:443 tls.sni=www.ct7ctrgb6cr7.com tls.cert_subject=CN=www.g6ghvisevf3ibuu5.net tls.cert_issuer=CN=www.xkgk7fdx362yyyxib.com";
-    check::<Tor>(text, expect![[r#"
+    check::<Tor>(
+        text,
+        expect![[r#"
         TOR.ClientHandshake 100 % after 0 s, 2 findings, 2 targets: 10.0.0.5 entered Tor at 2 targets: 2 TLS handshakes in 9 s ask for a name made up by lot (www.ct7ctrgb6cr7.com) and get a certificate made up by lot (CN=www.g6ghvisevf3ibuu5.net)
           handshakes >= handshakes_min; silent at handshakes 1; src ip 10.0.0.5
-    "#]]);
+    "#]],
+    );
     // A site whose certificate names it; one from an ordinary issuer; one that has no name; a letter base32 lacks.
     for (from, to) in [
         ("www.g6ghvisevf3ibuu5.net", "www.ct7ctrgb6cr7.com"),

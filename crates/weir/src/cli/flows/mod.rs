@@ -4,7 +4,7 @@ mod ask;
 mod connections;
 mod print;
 mod source;
-mod when;
+pub(super) mod when;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;

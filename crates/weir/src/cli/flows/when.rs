@@ -19,7 +19,7 @@ pub(super) const FORMS: &str = "'last 2 hours', 'today', 'yesterday', '2026-11-2
 ///
 /// # Errors
 /// When the text is none of [`FORMS`].
-pub(super) fn window(text: &str, now: i64) -> Result<Range<i64>> {
+pub(in crate::cli) fn window(text: &str, now: i64) -> Result<Range<i64>> {
     let words = text.trim().to_lowercase();
     let found = relative(&words, now)
         .or_else(|| after(&words, &["since ", "after ", "from "], now).map(|span| span.start..i64::MAX))
