@@ -49,6 +49,7 @@ const KINDS: Record<string, string> = {
   ".js": "text/javascript",
   ".css": "text/css",
   ".svg": "image/svg+xml",
+  ".png": "image/png",
 };
 
 /** A page and what went wrong on it. */
