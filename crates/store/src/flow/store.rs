@@ -16,6 +16,8 @@ use crate::disk::{Disk, LocalDisk};
 
 /// Nanoseconds between two syncs: what a crash can cost.
 const SYNC_EVERY: i64 = NANOS_PER_S;
+/// Nanoseconds until a disk that failed is tried with parts again: each try puts a whole generation in order.
+const RETRY_EVERY: i64 = 5 * NANOS_PER_S;
 /// Rows that one round of merging reads at most, so that appending does not wait long for it.
 const MERGE_ROWS: u64 = 2 << 20;
 /// Bytes of each table whose checksums a sync looks at, while a pass of [`Writer::scrub`] is under way: a terabyte takes
@@ -30,6 +32,8 @@ pub struct FlowStore {
     transactions: Writer,
     disk: Arc<dyn Disk>,
     synced: Option<Time>,
+    /// When something failed last.
+    failed: Option<Time>,
     /// Bytes of the disk that nobody uses, as the owner said last.
     free: Option<u64>,
     retention: Retention,
@@ -70,6 +74,7 @@ impl FlowStore {
             transactions: open(Table::transactions())?,
             disk,
             synced: None,
+            failed: None,
             free: None,
             retention: limits.retention.clone(),
             _lock: None,
@@ -80,6 +85,12 @@ impl FlowStore {
     /// [`StoreError::Full`] or [`StoreError::Disk`] means that rows were not taken, or not yet made durable; the store
     /// tries again by itself at the next call.
     pub fn append(&mut self, batch: &Batch, now: Time) -> Result<(), StoreError> {
+        // What an earlier run left in the log becomes parts before it can be in the way of new rows.
+        let before = if self.flows.waiting() || self.transactions.waiting() {
+            self.tick(now)
+        } else {
+            Ok(())
+        };
         let flows = self.flows.append(to_batch(&batch.flows)?, now);
         if flows.is_err() {
             self.flows.drop_rows(batch.flows.len());
@@ -91,7 +102,7 @@ impl FlowStore {
             self.transactions.drop_rows(batch.transactions.len());
         }
         let due = self.tick(now);
-        flows.and(transactions).and(due)
+        before.and(flows).and(transactions).and(due)
     }
 
     /// Syncs when a second has passed, and makes parts of what is ready. To be called when no batch comes, too.
@@ -101,17 +112,23 @@ impl FlowStore {
         if due {
             self.synced = Some(now);
         }
+        let again = self
+            .failed
+            .is_none_or(|failed| now.since(failed) >= RETRY_EVERY || now < failed);
         let mut outcome = Ok(());
         for writer in [&mut self.flows, &mut self.transactions] {
             if due {
                 outcome = outcome.and(writer.sync(now));
             }
-            if due || writer.waiting() {
+            if (due || writer.waiting()) && (again || writer.health() == Health::Writing) {
                 outcome = outcome.and(writer.maintain(now, MERGE_ROWS).map(drop));
             }
             if due {
                 outcome = outcome.and(writer.scrub(now, SCRUB_BYTES));
             }
+        }
+        if outcome.is_err() {
+            self.failed = Some(now);
         }
         outcome
     }

@@ -5,6 +5,7 @@ mod faults;
 mod parts;
 pub(crate) mod records;
 mod retention;
+mod store;
 
 use proptest::prelude::*;
 use weir_query::{Columns, FLOW_COLUMNS, FlowColumns, Slice};

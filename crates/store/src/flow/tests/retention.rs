@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use weir_model::{Batch, Time};
+use weir_model::Time;
 
 use super::fault_disk::FaultDisk;
 use super::faults::{NUMBERS, limits, rows};
-use super::records::plain;
-use crate::flow::{FlowStore, Limits, PINS_MAX, Part, Pins, Retention, StoreError, Writer};
+use crate::flow::{Limits, PINS_MAX, Part, Pins, Retention, StoreError, Writer};
 
 const HOUR_S: i64 = 3600;
 
@@ -111,39 +110,6 @@ fn room_is_made_of_the_oldest_parts_that_nothing_pins() {
         [0],
         "pinned parts stay, however little room there is"
     );
-}
-
-#[test]
-fn a_disk_of_others_is_left_to_them() {
-    let limits = Limits {
-        retention: Retention {
-            free_bytes: Some(1 << 30),
-            ..Retention::default()
-        },
-        ..Limits::default()
-    };
-    let mut store = FlowStore::on(Arc::new(FaultDisk::default()), "default", &limits).unwrap();
-    for hour in 0..4 {
-        let flows = (0..50).map(|number| plain(hour * 1000 + number)).collect();
-        let batch = Batch {
-            flows,
-            ..Batch::default()
-        };
-        store.append(&batch, Time(0)).unwrap();
-        store.finish(Time(0)).unwrap();
-    }
-    let before = store.fullness();
-    assert_eq!(before.days_left, None, "nobody said how much is free");
-    assert_eq!(store.set_free(3 << 30).unwrap(), 0);
-    let days = store.fullness().days_left.unwrap();
-    let pace = before.bytes_per_day.unwrap();
-    assert!(
-        (days * pace / (2_u64 << 30) as f64 - 1.0).abs() < 1e-6,
-        "{days} days at {pace} bytes a day"
-    );
-    let gone = store.set_free((1 << 30) - 10).unwrap();
-    assert!(gone >= 10 && gone < before.bytes, "{gone} of {}", before.bytes);
-    assert_eq!(store.fullness().bytes, before.bytes - gone);
 }
 
 #[test]
