@@ -18,7 +18,7 @@ pub(super) const LISTS_MAX: usize = 1024;
 /// Indicators in one snapshot, all lists together; some 40 bytes each, names besides.
 pub(super) const INDICATORS_MAX: usize = 8_000_000;
 /// Different categories; past it an entry has the category of its list.
-const CATEGORIES_MAX: usize = 65_536;
+pub(super) const CATEGORIES_MAX: usize = 65_536;
 /// Characters of a category that are kept.
 const CATEGORY_CHARS_MAX: usize = 100;
 /// Bytes of all names and texts.

