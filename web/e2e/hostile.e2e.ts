@@ -89,6 +89,9 @@ describe.skipIf(!browserIsThere())("hostile text", () => {
     const { page } = watched;
     await watched.go("/events?t=1h");
     await page.getByRole("table", { name: "Events" }).getByRole("button", { name: "BLACKLIST" }).click();
+    await page.getByRole("dialog").getByText("203.0.113.80").first().waitFor();
+    await harmless("event beside the list");
+    await page.getByRole("button", { name: "Open its page" }).click();
     await page.getByRole("tab", { name: /Comments/ }).click();
     await page.getByRole("textbox", { name: "Comment" }).fill(`${SCRIPT} ${IMAGE} ${LONG}`);
     await page.getByRole("button", { name: "Comment" }).click();
