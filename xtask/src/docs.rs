@@ -22,6 +22,7 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
         page("anomalies.md", anomalies()),
         page("config.md", config()),
         page("query.md", weir_query::reference()),
+        page("proof.md", crate::proof::page(root)?),
         // JSON has no comments: its own description says what it is.
         ("openapi.json", weir_api::document()),
     ];
@@ -140,6 +141,8 @@ fn config() -> String {
          | `[[patterns]]` | none | a pattern of BPATTERNS: `name`, `title`, `pattern`, `detail`, `about`, `priority`, `attack`, \
          `source` (`\"initiator\"`, `\"responder\"`), `enabled`; or `path` of a file with these |\n\
          | `[[briefings]]` | none | `path` of a briefing: `name`, `title`, `text`, `category`, `score`, `indicators` or `file` |\n\
+         | `geo.files` | none | files in the MaxMind DB format that tell countries and AS numbers (MaxMind, DB-IP, IPinfo), \
+         asked in this order; the live collector reads them again when they change |\n\
          | `detect.shards` | 1 | detection workers, 1 to 16; events do not depend on it |\n\
          | `serve.listen` | `\"127.0.0.1:8844\"` | where `weir serve` shows its interface, on this machine only |\n\
          | `serve.store` | the state folder | folder of flows, events, accounts and learned state |\n\
@@ -158,6 +161,16 @@ fn config() -> String {
             key.name, key.about, key.low, key.high
         );
     }
+    for key in weir::syscheck::KEYS {
+        let _ = writeln!(
+            text,
+            "| `syscheck.{}` | {} | {} ({} to {}) |",
+            key.name, key.default, key.about, key.low, key.high
+        );
+    }
+    text.push_str(
+        "| `syscheck.deactivate_on_flood` | false | a method past `events_max` is silent for an hour |\n",
+    );
     text.push_str(
         "\nEach method has a table `[methods.<name in lower case>]` with `enabled` (true), `off` (submethods left out), \
          `priority`, `filter` (records it sees), and its parameters (see [methods](methods.md)); `[[methods.<name>]]` several \

@@ -4,6 +4,7 @@ mod ci;
 mod docs;
 mod licences;
 mod new;
+mod proof;
 mod tidy;
 
 use std::path::{Path, PathBuf};

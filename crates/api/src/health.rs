@@ -99,6 +99,9 @@ pub(crate) fn judge(status: &Status) -> DataHealth {
             reasons.push((Level::Bad, format!("the store of {}: {trouble}", store.name)));
         }
     }
+    for notice in &status.notices {
+        reasons.push((Level::Warning, format!("{}: {}", notice.check, notice.text)));
+    }
     reasons.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
     let connected = |source: &&SourceStatus| matches!(source.state, SourceState::Live | SourceState::Done);
     DataHealth {
@@ -143,6 +146,12 @@ mod tests {
         );
         status.sources[0].lost = 2;
         assert_eq!(judge(&status).level, Level::Warning);
+        status.notices.push(crate::status::NoticeShown {
+            check: "MinSingle".to_owned(),
+            at: String::new(),
+            text: "one way".to_owned(),
+        });
+        assert!(judge(&status).reasons.contains(&"MinSingle: one way".to_owned()));
         status
             .books
             .push(Book::new("datagrams", 3, vec![Counted::new("parsed", 2)]));

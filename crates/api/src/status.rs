@@ -19,6 +19,8 @@ pub struct Status {
     pub blind: Vec<Blind>,
     /// Counted peculiarities of the input.
     pub anomalies: Vec<Counted>,
+    /// What the checks of input and methods found in the last hours.
+    pub notices: Vec<NoticeShown>,
     /// Last change of the configuration, when it was read again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reload: Option<Reload>,
@@ -143,6 +145,17 @@ pub struct Blind {
     pub missing: String,
     /// `METHOD.Submethod`.
     pub submethods: Vec<String>,
+}
+
+/// Something worth knowing about the watching itself.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NoticeShown {
+    /// The check: `MinSingle`.
+    pub check: String,
+    /// RFC 3339, event time.
+    pub at: String,
+    /// What was found and what to do.
+    pub text: String,
 }
 
 /// What became of reading the configuration again.

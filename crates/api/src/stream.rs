@@ -115,8 +115,8 @@ struct Reader {
 /// What happens, as it happens.
 ///
 /// Server-sent events. `event` messages carry `{id, change, method, priority, state, last_update, reason}`, where
-/// `change` is `opened`, `updated` or `closed`; `status` messages say that health or sources changed; `reset` says that
-/// messages were missed and lists should be read anew. Ids resume with Last-Event-ID.
+/// `change` is `opened`, `updated` or `closed`; `status` messages say that health or sources changed; `notice` messages carry
+/// `{check, at, text}` of a check of the input; `reset` says that messages were missed and lists should be read anew. Ids resume with Last-Event-ID.
 #[utoipa::path(get, path = "/stream", tag = "stream", params(StreamParams), security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, description = "Messages", body = String, content_type = "text/event-stream"),
         (status = 503, body = Problem)))]

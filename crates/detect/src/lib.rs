@@ -14,6 +14,7 @@ mod findings;
 pub mod flood;
 mod learned;
 mod names;
+pub mod ot;
 mod params;
 pub mod policy;
 mod registry;

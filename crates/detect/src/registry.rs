@@ -184,4 +184,12 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::behaviour::brokensen::BrokenSensor>(),
     entry::<crate::asset::aliendev::AlienDevice>(),
     entry::<crate::volume::anomaly::Anomaly>(),
+    entry::<crate::exfil::country::CountryTraffic>(),
+    entry::<crate::behaviour::geodist::GeoDistribution>(),
+    entry::<crate::flood::sipflood::SipFlood>(),
+    entry::<crate::scan::sipscan::SipScan>(),
+    entry::<crate::policy::sipproxy::SipProxy>(),
+    entry::<crate::ot::otclanom::OtClusters>(),
+    entry::<crate::ot::otpaanom::OtAutomaton>(),
+    entry::<crate::ot::otsmanom::OtEnvelope>(),
 ];

@@ -33,6 +33,7 @@ pub const fn entry<T: Dissector>() -> Entry {
 /// Every dissector, most specific probe first.
 pub const REGISTRY: &[Entry] = &[
     entry::<crate::tls::Tls>(),
+    entry::<crate::sip::Sip>(),
     entry::<crate::http::Http>(),
     entry::<crate::dns::Dns>(),
     entry::<crate::dhcp::Dhcp>(),
@@ -46,6 +47,9 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::pop3::Pop3>(),
     entry::<crate::vnc::Vnc>(),
     entry::<crate::kerberos::Kerberos>(),
+    entry::<crate::dnp3::Dnp3>(),
+    entry::<crate::iec104::Iec104>(),
+    entry::<crate::modbus::Modbus>(),
     entry::<crate::rdp::Rdp>(),
     entry::<crate::bittorrent::BitTorrent>(),
     entry::<crate::openvpn::OpenVpn>(),

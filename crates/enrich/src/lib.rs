@@ -1,7 +1,8 @@
 //! Enrichment: tells which side of every record is inside. When nobody configured the inside networks they are guessed
 //! from the first records, and the guess is kept in words so that it can be shown. Records are also looked up in lists of
-//! indicators, where there are any.
+//! indicators, where there are any, and outside hosts get country and autonomous system where there are files that tell.
 
+pub mod geo;
 mod guess;
 pub mod indicator;
 mod slot;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use guess::Guess;
 use indicator::Snapshot;
 pub use slot::Slot;
-use weir_model::{Batch, Networks, Time};
+use weir_model::{Batch, Networks, Places, Time};
 
 /// Records looked at before the guess is made; enough to see who is at home, few enough to start at once.
 const GUESS_RECORDS: usize = 1024;
@@ -43,6 +44,9 @@ pub struct Enricher {
     lists: Option<Arc<Snapshot>>,
     /// Where lists lie that are read anew meanwhile, and how often it had changed when it was looked at.
     slot: Option<(Arc<Slot>, u64)>,
+    /// Who knows where addresses belong; `None`: no file is configured.
+    places: Option<Arc<dyn Places>>,
+    cache: geo::Cache,
 }
 
 impl Enricher {
@@ -62,6 +66,8 @@ impl Enricher {
             told: false,
             lists: None,
             slot: None,
+            places: None,
+            cache: geo::Cache::default(),
         }
     }
 
@@ -78,6 +84,12 @@ impl Enricher {
         self.lists = slot.lists();
         let changes = slot.changes();
         self.slot = Some((slot, changes));
+    }
+
+    /// Asks these where outside hosts belong, from the next batch on.
+    pub fn set_places(&mut self, places: Option<Arc<dyn Places>>) {
+        self.places = places;
+        self.cache = geo::Cache::default();
     }
 
     /// The networks in force; `None` until the guess is made.
@@ -115,6 +127,9 @@ impl Enricher {
                 if !self.told {
                     mark(batch, &scope.inside);
                 }
+                if let Some(places) = &self.places {
+                    locate(batch, &**places, &mut self.cache);
+                }
                 if let Some(lists) = &self.lists {
                     indicator::mark(batch, lists);
                 }
@@ -132,6 +147,19 @@ fn mark(batch: &mut Batch, inside: &Networks) {
     for transaction in &mut batch.transactions {
         transaction.initiator_inside = inside.contains(transaction.key.initiator_ip);
         transaction.responder_inside = inside.contains(transaction.key.responder_ip);
+    }
+}
+
+/// Writes down where outside hosts belong. Inside ones belong to whoever runs Weir.
+fn locate(batch: &mut Batch, places: &dyn Places, cache: &mut geo::Cache) {
+    cache.renew(places);
+    for flow in batch.flows.iter_mut().filter(|flow| flow.key.is_ip()) {
+        if !flow.initiator_inside {
+            flow.initiator_place = cache.place(flow.key.initiator_ip, places);
+        }
+        if !flow.responder_inside {
+            flow.responder_place = cache.place(flow.key.responder_ip, places);
+        }
     }
 }
 
@@ -181,6 +209,30 @@ mod tests {
         assert!(sighted());
         slot.put(None);
         assert!(!sighted());
+    }
+
+    #[test]
+    fn outside_hosts_have_a_place() {
+        #[derive(Debug)]
+        struct Everywhere;
+        impl Places for Everywhere {
+            fn place(&self, _: std::net::IpAddr) -> weir_model::Place {
+                let country = weir_model::Country::from_code("CZ");
+                weir_model::Place {
+                    country,
+                    as_number: None,
+                }
+            }
+            fn as_name(&self, _: std::net::IpAddr) -> Option<Box<str>> {
+                None
+            }
+        }
+        let mut enricher = Enricher::new(Some(Networks::new(["10.0.0.0/8".parse().unwrap()])));
+        enricher.set_places(Some(Arc::new(Everywhere)));
+        let ready = enricher.push(notation::batch("10.0.0.5 <> 198.51.100.7:443 tcp"));
+        let flow = &ready[0].flows[0];
+        assert!(flow.initiator_place.is_unknown());
+        assert_eq!(flow.responder_place.country.unwrap().to_string(), "CZ");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From a cache entry to a flow record: deltas since the last record, totals beside them.
 //! Pure: the same entry gives the same record.
 
-use weir_model::{ConnState, Counters, EndReason, FlowRecord, Phase, proto};
+use weir_model::{ConnState, Counters, EndReason, FlowRecord, Phase, Place, proto};
 
 use crate::flow::Flow;
 
@@ -44,6 +44,8 @@ pub(crate) fn of(flow: &Flow, phase: Phase, end_reason: EndReason) -> FlowRecord
         logins: flow.logins,
         initiator_inside: false,
         responder_inside: false,
+        initiator_place: Place::default(),
+        responder_place: Place::default(),
         sampling: 1,
         exporter: None,
         duplicate: false,

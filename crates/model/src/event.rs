@@ -1,8 +1,10 @@
 //! An event: findings of one method, submethod, source, feed and instance over time. What people see.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
-use crate::{Finding, FlowRecord, Offender, Priority, Target, Time};
+use crate::{Finding, FlowRecord, Offender, Priority, Target, Time, Whereabouts};
 
 /// Identity of an event: UUID version 7 layout; time from detection, the rest from a hash, so runs agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +67,8 @@ pub struct Event {
     pub also: Vec<String>,
     /// First flows that prove it, frozen, at most [`Self::EVIDENCE_MAX`].
     pub evidence: Vec<FlowRecord>,
+    /// Where source and targets are registered, as far as somebody knows.
+    pub places: BTreeMap<IpAddr, Whereabouts>,
 }
 
 impl Event {

@@ -11,6 +11,8 @@ use crate::{FlowRecord, Mac, Protocol, Time, proto};
 pub struct FlowFilter {
     pub initiator: Option<IpAddr>,
     pub responder: Option<IpAddr>,
+    /// Either end.
+    pub host: Option<IpAddr>,
     pub responder_port: Option<u16>,
     pub proto: Option<u8>,
     pub ethertype: Option<u16>,
@@ -29,6 +31,9 @@ impl FlowFilter {
         let key = &flow.key;
         fits(self.initiator, key.initiator_ip)
             && fits(self.responder, key.responder_ip)
+            && self
+                .host
+                .is_none_or(|host| host == key.initiator_ip || host == key.responder_ip)
             && fits(self.responder_port, key.responder_port)
             && fits(self.proto, key.proto)
             && fits(self.ethertype, key.ethertype)
@@ -44,6 +49,7 @@ impl fmt::Display for FlowFilter {
         parts.extend(self.initiator.map(|ip| format!("src ip {ip}")));
         parts.extend(self.initiator_mac.map(|mac| format!("src mac {mac}")));
         parts.extend(self.responder.map(|ip| format!("dst ip {ip}")));
+        parts.extend(self.host.map(|ip| format!("ip {ip}")));
         parts.extend(self.proto.map(|number| match number {
             proto::TCP => "proto tcp".to_owned(),
             proto::UDP => "proto udp".to_owned(),

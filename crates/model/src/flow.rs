@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
-use crate::{Mac, Protocol, Sightings, Time};
+use crate::{Mac, Place, Protocol, Sightings, Time};
 
 /// IP protocol numbers (IANA) that code names.
 pub mod proto {
@@ -340,6 +340,9 @@ pub struct FlowRecord {
     /// Is the endpoint in an inside network? Set by enrichment.
     pub initiator_inside: bool,
     pub responder_inside: bool,
+    /// Where an outside endpoint is registered. Set by enrichment; nothing is known without a country database.
+    pub initiator_place: Place,
+    pub responder_place: Place,
     /// One packet of so many was counted; 1: every packet. Counters are raw, [`Counters::scaled`] estimates.
     pub sampling: u32,
     /// Who sent this record, when it was exported and not metered here.
@@ -387,6 +390,8 @@ impl FlowRecord {
             logins: Logins::default(),
             initiator_inside: false,
             responder_inside: false,
+            initiator_place: Place::default(),
+            responder_place: Place::default(),
             sampling: 1,
             exporter: None,
             duplicate: false,

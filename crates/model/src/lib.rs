@@ -13,6 +13,7 @@ mod flow;
 mod mac;
 mod method;
 mod networks;
+mod place;
 mod quantity;
 mod sighting;
 mod time;
@@ -36,6 +37,7 @@ pub use method::{
     Technique, rule_text,
 };
 pub use networks::Networks;
+pub use place::{Country, Place, Places, Whereabouts};
 pub use quantity::Quantity;
 pub use sighting::{IndicatorKind, ListClass, SeenAt, Sighting, Sightings};
 pub use time::{NANOS_PER_S, Time};

@@ -1,6 +1,9 @@
 //! NDJSON: the event contract of the product, flow records by the element table, transactions by their fields.
 //! Absent values are left out, never null; order is fixed, so that equal events are equal bytes.
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use weir_model::elements::{Cell, ELEMENTS};
@@ -41,8 +44,8 @@ struct EventLine<'a> {
     site: &'a str,
     feed: &'a str,
     instance: &'a str,
-    source: Source,
-    targets: Vec<Peer>,
+    source: Source<'a>,
+    targets: Vec<Peer<'a>>,
     target_count: u64,
     first_flow: String,
     detected: String,
@@ -61,21 +64,50 @@ struct EventLine<'a> {
 }
 
 #[derive(Serialize)]
-struct Source {
+struct Source<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mac: Option<String>,
+    #[serde(flatten)]
+    place: Located<'a>,
+}
+
+/// Where a host is registered.
+#[derive(Default, Serialize)]
+struct Located<'a> {
+    /// Two letters of ISO 3166-1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_number: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_name: Option<&'a str>,
+}
+
+impl<'a> Located<'a> {
+    fn of(event: &'a Event, ip: Option<IpAddr>) -> Self {
+        let Some(known) = ip.and_then(|ip| event.places.get(&ip)) else {
+            return Self::default();
+        };
+        Self {
+            country: known.place.country.map(|country| country.to_string()),
+            as_number: known.place.as_number.map(NonZeroU32::get),
+            as_name: known.as_name.as_deref(),
+        }
+    }
 }
 
 #[derive(Serialize)]
-struct Peer {
+struct Peer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mac: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
+    #[serde(flatten)]
+    place: Located<'a>,
 }
 
 #[derive(Serialize)]
@@ -119,8 +151,8 @@ impl<'a> EventLine<'a> {
             site: event.site,
             feed: event.feed,
             instance: lead.instance,
-            source: source(event.source),
-            targets: event.targets.iter().map(peer).collect(),
+            source: source(event),
+            targets: event.targets.iter().map(|target| peer(event, target)).collect(),
             target_count: event.target_count,
             first_flow: rfc3339(event.first_flow),
             detected: rfc3339(event.detected),
@@ -156,18 +188,21 @@ impl<'a> EventLine<'a> {
     }
 }
 
-fn source(source: Offender) -> Source {
+fn source(event: &Event) -> Source<'_> {
+    let Offender { ip, mac } = event.source;
     Source {
-        ip: source.ip.map(|ip| ip.to_string()),
-        mac: source.mac.map(|mac| mac.to_string()),
+        ip: ip.map(|ip| ip.to_string()),
+        mac: mac.map(|mac| mac.to_string()),
+        place: Located::of(event, ip),
     }
 }
 
-fn peer(target: &Target) -> Peer {
+fn peer<'a>(event: &'a Event, target: &Target) -> Peer<'a> {
     Peer {
         ip: target.ip.map(|ip| ip.to_string()),
         mac: target.mac.map(|mac| mac.to_string()),
         port: target.port,
+        place: Located::of(event, target.ip),
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use evidence::Recent;
 use open::{Identity, OpenEvent};
 use rules::InForce;
-use weir_model::{Anomaly, AnomalyCounts, Batch, Event, Finding, NANOS_PER_S, Priority, Time};
+use weir_model::{Anomaly, AnomalyCounts, Batch, Event, Finding, NANOS_PER_S, Places, Priority, Time};
 
 pub use risk::risk;
 pub use rules::{Hidden, RULES_MAX, Rules};
@@ -61,6 +61,8 @@ pub struct TriageConfig {
     pub priorities: BTreeMap<String, Priority>,
     /// What people said is harmless; shared, and changed while a pipeline runs.
     pub rules: Rules,
+    /// Who knows where hosts are registered.
+    pub places: Option<Arc<dyn Places>>,
 }
 
 impl Default for TriageConfig {
@@ -71,6 +73,7 @@ impl Default for TriageConfig {
             feed: "default",
             priorities: BTreeMap::new(),
             rules: Rules::default(),
+            places: None,
         }
     }
 }
@@ -168,7 +171,7 @@ impl Triage {
         }
         let identity = Identity::of(&finding);
         if let Some(open) = self.open.get_mut(&identity) {
-            if open.update(finding, &self.recent) {
+            if open.update(finding, &self.config, &self.recent) {
                 changes.push(Change::Updated(Box::new(open.event.clone())));
             }
             return;

@@ -7,6 +7,7 @@ use std::hash::Hasher;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use weir_model::{
     Event, EventId, EventState, Finding, Mac, MethodMeta, NANOS_PER_S, Offender, Priority, Target, Time,
+    Whereabouts,
 };
 
 use crate::evidence::Recent;
@@ -105,6 +106,7 @@ impl OpenEvent {
             updates: 0,
             also: Vec::new(),
             evidence: recent.first(&finding.evidence),
+            places: BTreeMap::new(),
             lead: finding.clone(),
         };
         event.source.mac = event.source.mac.or_else(|| mac_of(&event));
@@ -117,11 +119,12 @@ impl OpenEvent {
             heard,
         };
         open.absorb(finding);
+        open.locate(config);
         open
     }
 
     /// Takes a further finding. True when it is time to store and send an update.
-    pub(crate) fn update(&mut self, finding: Finding, recent: &Recent) -> bool {
+    pub(crate) fn update(&mut self, finding: Finding, config: &TriageConfig, recent: &Recent) -> bool {
         let detected = finding.detected;
         self.heard = self.heard.max(detected);
         if self.event.evidence.len() < Event::EVIDENCE_MAX {
@@ -131,6 +134,7 @@ impl OpenEvent {
             }
         }
         self.absorb(finding);
+        self.locate(config);
         self.event.last_update = self.event.last_update.max(detected);
         let due = detected.since(self.stored) >= UPDATE_INTERVAL_S * NANOS_PER_S;
         if due {
@@ -163,6 +167,19 @@ impl OpenEvent {
             event.lead = finding;
         }
         event.risk = risk(event.priority, event.lead.probability, event.target_count);
+    }
+
+    /// Asks where hosts are registered that came with the last finding.
+    fn locate(&mut self, config: &TriageConfig) {
+        let Some(places) = &config.places else { return };
+        let event = &mut self.event;
+        let hosts = event.targets.iter().filter_map(|target| target.ip);
+        for ip in hosts.chain(event.source.ip) {
+            event.places.entry(ip).or_insert_with(|| Whereabouts {
+                place: places.place(ip),
+                as_name: places.as_name(ip),
+            });
+        }
     }
 
     /// When it was last heard of.

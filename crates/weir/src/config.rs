@@ -1,5 +1,6 @@
 //! The configuration file: TOML, every key known, errors that name the nearest key. Flags override it.
 
+mod geo;
 mod indicators;
 mod instances;
 mod lists;
@@ -17,11 +18,13 @@ use weir_detect::behaviour::bpatterns;
 use weir_detect::{Entry, Instance, REGISTRY};
 use weir_enrich::{Enricher, Slot};
 use weir_meter::MeterConfig;
-use weir_model::{Need, Networks};
+use weir_model::{Need, Networks, Places};
 use weir_triage::{Preset, TriageConfig};
 
 use crate::fetch::Remote;
+use crate::syscheck;
 
+pub use geo::GeoFiles;
 pub use serve::ServeConfig;
 
 /// The method whose submethods are patterns.
@@ -71,6 +74,10 @@ pub struct Config {
     lists_again: indicators::ListsAgain,
     /// Is a list of indicators configured, be it one that was not fetched yet?
     pub has_lists: bool,
+    /// Limits of the checks of input and events.
+    pub syscheck: syscheck::Setting,
+    /// Who tells country and autonomous system of addresses; `None`: no file is configured.
+    pub geo: Option<Arc<GeoFiles>>,
     /// What reading the lists of indicators came to, a line each.
     pub list_lines: Vec<String>,
     briefings: Vec<serde_json::Value>,
@@ -112,10 +119,12 @@ impl Default for Config {
             remotes: Vec::new(),
             lists_again: indicators::ListsAgain::default(),
             has_lists: false,
+            geo: None,
             list_lines: Vec::new(),
             briefings: Vec::new(),
             patterns: Vec::new(),
             serve: ServeConfig::default(),
+            syscheck: syscheck::Setting::default(),
             methods: BTreeMap::new(),
         }
     }
@@ -160,13 +169,14 @@ impl Config {
                 }
                 "meter" => meter(&mut config.meter, sub(key, value)?)?,
                 "detect" => config.detect(sub(key, value)?)?,
+                "syscheck" => checks(&mut config.syscheck, sub(key, value)?)?,
                 "serve" => config.serve = ServeConfig::read(sub(key, value)?)?,
                 "methods" => {
                     for (slug, value) in sub(key, value)? {
                         config.method(slug, value)?;
                     }
                 }
-                "lists" | "indicators" | "indicators_dir" | "briefings" | "patterns" => {}
+                "lists" | "indicators" | "indicators_dir" | "briefings" | "patterns" | "geo" => {}
                 _ => return Err(unknown(key, key, KEYS)),
             }
         }
@@ -177,6 +187,11 @@ impl Config {
         config.lists_again = indicators::ListsAgain::new(table, folder);
         config.briefings = read.briefings;
         config.patterns = patterns::read(table, folder, &config.lists)?;
+        config.geo = geo::read(table, folder)?;
+        config.triage.places = config.geo.clone().map(|geo| geo as Arc<dyn Places>);
+        config
+            .list_lines
+            .extend(config.geo.iter().flat_map(|geo| geo.lines()));
         config.instances(true)?;
         Ok(config)
     }
@@ -241,6 +256,7 @@ impl Config {
     pub fn enricher(&self) -> Enricher {
         let mut enricher = Enricher::new(self.inside.clone());
         enricher.follow(self.indicators.clone());
+        enricher.set_places(self.triage.places.clone());
         enricher
     }
 
@@ -266,6 +282,12 @@ impl Config {
         }
         have.extend(self.has_lists.then_some(Need::Lists));
         have.extend(self.briefings.first().map(|_| Need::Briefings));
+        have.extend(
+            self.geo
+                .iter()
+                .filter(|geo| geo.tells_countries())
+                .map(|_| Need::Countries),
+        );
         let mut instances = Vec::new();
         let defaults = [Settings::default()];
         let has_part = |entry: &&Entry| match self.purpose {
@@ -314,7 +336,7 @@ impl Config {
 }
 
 /// The keys of the file.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "inside",
     "preset",
     "meter",
@@ -326,6 +348,8 @@ const KEYS: [&str; 11] = [
     "indicators_dir",
     "briefings",
     "patterns",
+    "geo",
+    "syscheck",
 ];
 
 /// The registry entry of a method by slug or code.
@@ -416,6 +440,22 @@ fn meter(config: &mut MeterConfig, table: &Table) -> Result<()> {
         let row = METER_KEYS.iter().find(|row| row.name == key);
         let row = row.ok_or_else(|| unknown(&place, key, METER_KEYS.iter().map(|row| row.name)))?;
         (row.set)(config, number(&place, value, row.low, row.high)? as usize);
+    }
+    Ok(())
+}
+
+fn checks(setting: &mut syscheck::Setting, table: &Table) -> Result<()> {
+    const FLAG: &str = "deactivate_on_flood";
+    for (key, value) in table {
+        let place = format!("syscheck.{key}");
+        if key == FLAG {
+            setting.deactivate_on_flood = flag(&place, value)?;
+            continue;
+        }
+        let row = syscheck::KEYS.iter().find(|row| row.name == key);
+        let known = syscheck::KEYS.iter().map(|row| row.name).chain([FLAG]);
+        let row = row.ok_or_else(|| unknown(&place, key, known))?;
+        (row.set)(setting, number(&place, value, row.low, row.high)?.unsigned_abs());
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use weir_store::event::{EventRecord, Keeper, KeeperStats, Place, Spool};
 use weir_triage::Change;
 
 use crate::pipeline::Consumer;
+use crate::syscheck::Notice;
 
 /// Groups of events under way to the database. Few: while it is slow they gather in larger groups, which it stores
 /// faster; past it the output thread waits, because events are never dropped.
@@ -181,6 +182,10 @@ impl<C: Consumer> Consumer for StoreFirst<C> {
             database.exchange(&mut self.inner)?;
         }
         Ok(())
+    }
+
+    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
+        self.inner.notice(notice)
     }
 }
 

@@ -17,3 +17,4 @@ pub mod serve;
 mod shutdown;
 mod storing;
 pub mod summary;
+pub mod syscheck;

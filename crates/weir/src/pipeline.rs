@@ -20,6 +20,7 @@ use crate::learning::Learning;
 use crate::reading::Reading;
 use crate::storing;
 use crate::summary::{Census, Summary};
+use crate::syscheck::{Notice, SysCheck};
 
 /// Batches in flight to each consumer. From a file the reader waits, so a short queue costs no speed and keeps memory
 /// flat: 16 batches of 1,024 records are some 6 MiB.
@@ -45,6 +46,10 @@ pub trait Consumer: Send {
     fn batch(&mut self, batch: &Batch) -> std::io::Result<()>;
     /// An event opened, was updated or closed.
     fn change(&mut self, change: Change) -> std::io::Result<()>;
+    /// Something about the watching itself is worth knowing. Whoever shows nothing to people may pass over it.
+    fn notice(&mut self, _notice: &Notice) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What the output thread returns.
@@ -135,6 +140,7 @@ pub(crate) fn line<C: Consumer>(
 ) -> anyhow::Result<(C, Ended)> {
     let shard_count = if instances.is_empty() { 0 } else { config.shards };
     let triage = Triage::new(config.triage());
+    let check = SysCheck::new(config.syscheck);
     let learning = match &config.learned {
         Some(folder) if shard_count > 0 => Some(Learning::open(folder, shard_count)?),
         _ => None,
@@ -157,7 +163,7 @@ pub(crate) fn line<C: Consumer>(
         }
         let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
         feeds.push(feed);
-        let writer = scope.spawn(move || write(&batches, &results, triage, consumer));
+        let writer = scope.spawn(move || write(&batches, &results, (triage, check), consumer));
         let store = store.map(|store| {
             let (feed, batches) = sync_channel::<Arc<Batch>>(BATCHES_QUEUED);
             feeds.push(feed);
@@ -311,13 +317,14 @@ fn detect_batches(
 fn write<C: Consumer>(
     batches: &Receiver<Arc<Batch>>,
     results: &[Receiver<Vec<Emission>>],
-    mut triage: Triage,
+    (mut triage, mut check): (Triage, SysCheck),
     mut consumer: C,
 ) -> Finished<C> {
     let mut census = Census::default();
     let mut error = None;
     for batch in batches {
         census.count(&batch);
+        check.batch(&batch);
         let mut emissions: Vec<Emission> = results
             .iter()
             .filter_map(|shard| shard.recv().ok())
@@ -326,13 +333,20 @@ fn write<C: Consumer>(
         emissions.sort_by_key(|emission| (emission.seq, emission.tie));
         let findings = emissions
             .into_iter()
+            .filter(|emission| check.hears(&emission.finding))
             .map(|emission| (emission.seq, emission.finding))
             .collect();
         let handed = consumer.batch(&batch).and_then(|()| {
             triage
                 .batch(&batch, findings)
                 .into_iter()
-                .try_for_each(|change| consumer.change(change))
+                .try_for_each(|change| {
+                    if let Change::Opened(event) = &change {
+                        check.opened(event);
+                    }
+                    consumer.change(change)
+                })?;
+            check.take().iter().try_for_each(|notice| consumer.notice(notice))
         });
         if let Err(why) = handed {
             error = Some(why);

@@ -70,6 +70,7 @@ pub(crate) fn run<C: Consumer>(
             None => {
                 let mut enricher = Enricher::again();
                 enricher.follow(config.indicators.clone());
+                enricher.set_places(config.triage.places.clone());
                 enricher
             }
         };

@@ -449,8 +449,8 @@ export interface paths {
         /**
          * What happens, as it happens.
          * @description Server-sent events. `event` messages carry `{id, change, method, priority, state, last_update, reason}`, where
-         *     `change` is `opened`, `updated` or `closed`; `status` messages say that health or sources changed; `reset` says that
-         *     messages were missed and lists should be read anew. Ids resume with Last-Event-ID.
+         *     `change` is `opened`, `updated` or `closed`; `status` messages say that health or sources changed; `notice` messages carry
+         *     `{check, at, text}` of a check of the input; `reset` says that messages were missed and lists should be read anew. Ids resume with Last-Event-ID.
          */
         get: operations["get_stream"];
         put?: never;
@@ -745,6 +745,11 @@ export interface components {
         };
         /** @description A source or target. */
         EventPeer: {
+            as_name?: string | null;
+            /** Format: int32 */
+            as_number?: number | null;
+            /** @description Two letters of ISO 3166-1, where a country database is configured. */
+            country?: string | null;
             hostname?: string | null;
             ip?: string | null;
             mac?: string | null;
@@ -1096,6 +1101,15 @@ export interface components {
             author: string;
             body: string;
         };
+        /** @description Something worth knowing about the watching itself. */
+        NoticeShown: {
+            /** @description RFC 3339, event time. */
+            at: string;
+            /** @description The check: `MinSingle`. */
+            check: string;
+            /** @description What was found and what to do. */
+            text: string;
+        };
         /** @description The first page. */
         Overview: {
             /** @description The span of the same length just before, for comparison. */
@@ -1386,6 +1400,8 @@ export interface components {
             blind: components["schemas"]["Blind"][];
             /** @description Books: what came in is what went out. */
             books: components["schemas"]["Book"][];
+            /** @description What the checks of input and methods found in the last hours. */
+            notices: components["schemas"]["NoticeShown"][];
             reload?: components["schemas"]["Reload"] | null;
             sources: components["schemas"]["SourceStatus"][];
             /** @description RFC 3339; when the program started. */

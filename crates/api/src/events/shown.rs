@@ -204,6 +204,10 @@ pub(crate) struct EventPeer {
     port: Option<u16>,
     hostname: Option<String>,
     user: Option<String>,
+    /// Two letters of ISO 3166-1, where a country database is configured.
+    country: Option<String>,
+    as_number: Option<u32>,
+    as_name: Option<String>,
 }
 
 /// The rule that fired, with all its numbers.

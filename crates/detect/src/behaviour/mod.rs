@@ -3,4 +3,5 @@
 pub mod bpatterns;
 pub mod brokensen;
 pub mod divcom;
+pub mod geodist;
 pub mod peers;

@@ -3,4 +3,5 @@
 pub mod dos;
 pub mod icmpanom;
 pub mod reflectdos;
+pub mod sipflood;
 pub mod srvna;

@@ -3,8 +3,8 @@
 
 use ipnet::IpNet;
 use weir_model::{
-    Clause, Facts, FlowFilter, FlowRecord, Manual, Maturity, MethodMeta, Priority, Quantity, Reads, Scope,
-    SubmethodMeta, Target, Time, proto,
+    Clause, Facts, FlowFilter, FlowRecord, Manual, Maturity, MethodMeta, Priority, Protocol, Quantity, Reads,
+    Scope, SubmethodMeta, Target, Time, proto,
 };
 
 use crate::address::is_group;
@@ -105,7 +105,7 @@ impl Method for Voip {
             && flow.forward_total.packets > 0
             && flow.answered()
             && !is_group(key.responder_ip)
-            && !(flow.protocol_by_content && flow.protocol.is_some())
+            && !(flow.protocol_by_content && flow.protocol.is_some_and(|known| known != Protocol::Sip))
         {
             cells.add(CellKey::initiator(key).role(at as u8));
         }
@@ -176,8 +176,11 @@ mod tests {
             "@0s 10.0.0.5 <> 203.0.113.9:5060 udp 9000/20 9000/20 dur=60s
              @1s 10.0.0.5 <> 203.0.113.9:5061 tcp APS 9000/20 9000/20 dur=60s
              @2s 10.0.0.6 <> 203.0.113.9:1720 tcp APSF 9000/20 9000/20 dur=60s
+             @2s 10.0.0.8 <> 203.0.113.9:5060 udp 9000/20 9000/20 app=sip
              @3s 10.0.0.7 <> 203.0.113.9:3479 udp 9MiB/9000 9MiB/9000 dur=60s",
             expect![[r#"
+                VOIP.General 50 % after 2 s, 2 findings, 1 targets: 10.0.0.8 telephones (SIP) with 203.0.113.9:5060 in 0 s: 8.79 KiB sent, 8.79 KiB received
+                  packets >= packets_min; silent at packets 20; src ip 10.0.0.8
                 VOIP.General 90 % after 60 s, 2 findings, 2 targets: 10.0.0.5 telephones (SIP) with 2 targets in 61 s: 17.6 KiB sent, 17.6 KiB received
                   packets >= packets_min; silent at packets 20; src ip 10.0.0.5
                 VOIP.General 50 % after 62 s, 2 findings, 1 targets: 10.0.0.6 telephones (H.323) with 203.0.113.9:1720 in 60 s: 8.79 KiB sent, 8.79 KiB received

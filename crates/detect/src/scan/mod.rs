@@ -1,3 +1,4 @@
 //! Looking for hosts and services.
 
 pub mod scans;
+pub mod sipscan;

@@ -329,3 +329,54 @@ fn rdp_connection_requests() {
         "#]],
     );
 }
+
+/// tshark: `iec60870_104` by type of frame, `iec60870_asdu.typeid` and `iec60870_asdu.causetx`; two data units there are cut
+/// short and are not read here.
+#[test]
+fn iec104_with_damage() {
+    check(
+        "ics/iti/ITI+ICS-Security-Tools/pcaps/IEC60870-5-104/TestDissectIec104.pcap",
+        Protocol::Iec104,
+        Kind::Request,
+        &["iec104.frame", "iec104.type", "iec104.cause"],
+        &expect![[r#"
+            1 refused I 45 6
+            1 refused I 45 7
+            1 refused I 46 7
+            1 unknown I 1 20
+            1 unknown I 100 10
+            1 unknown I 100 6
+            1 unknown I 100 7
+            1 unknown I 103 6
+            1 unknown I 103 7
+            1 unknown I 3 20
+            1 unknown I 30 3
+            3 unknown I 45 6
+            2 unknown I 45 7
+            1 unknown I 46 6
+            2 unknown I 70 4
+            6 unknown STARTDT act - -
+            6 unknown STARTDT con - -
+            7 unknown TESTFR act - -
+            7 unknown TESTFR con - -
+        "#]],
+    );
+}
+
+/// tshark: `sip` by `sip.Method`, `sip.Status-Code` and `sip.CSeq.method`.
+#[test]
+fn sip_scanner_and_telephones() {
+    check(
+        "conf/ipfixprobe/CESNET+ipfixprobe/tests/functional/inputs/sip.pcap",
+        Protocol::Sip,
+        Kind::Request,
+        &["sip.method", "sip.status", "sip.user_agent"],
+        &expect![[r#"
+            1 accepted REGISTER 200 friendly-scanner
+            8 refused REGISTER 401 friendly-scanner
+            8 unknown INVITE - friendly-scanner
+            1 unknown INVITE 401 friendly-scanner
+            6 unknown REGISTER 401 friendly-scanner
+        "#]],
+    );
+}

@@ -1,11 +1,13 @@
 //! The event contract as text: a change here is a change of a promise.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use expect_test::expect;
 use weir_model::{
-    Clause, EventId, Facts, Finding, FlowFilter, FlowKey, Kind, Manual, Maturity, MethodMeta, Outcome,
-    Priority, Protocol, Reads, Scope, SubmethodMeta, Technique, Time, ethertype, proto,
+    Clause, Country, EventId, Facts, Finding, FlowFilter, FlowKey, Kind, Manual, Maturity, MethodMeta,
+    Outcome, Place, Priority, Protocol, Reads, Scope, SubmethodMeta, Technique, Time, Whereabouts, ethertype,
+    proto,
 };
 
 use super::*;
@@ -111,6 +113,16 @@ fn example() -> Event {
         end: Some(end),
         updates: 0,
         also: vec!["SMBGUESS.General".to_owned()],
+        places: BTreeMap::from([(
+            "192.168.0.33".parse().unwrap(),
+            Whereabouts {
+                place: Place {
+                    country: Country::from_code("CZ"),
+                    as_number: NonZeroU32::new(64_500),
+                },
+                as_name: Some("Example Net".into()),
+            },
+        )]),
         evidence: vec![FlowRecord::new(key(), start)],
         lead,
     }
@@ -118,7 +130,7 @@ fn example() -> Event {
 
 #[test]
 fn the_event_contract() {
-    expect![[r#"{"id":"0174876e-d976-7000-8000-000000000007","method":"DICTATTACK","submethod":"SambaProtocol","title":"Dictionary attack","priority":"high","probability":100,"risk":72,"state":"closed","site":"default","feed":"default","instance":"default","source":{"ip":"192.168.0.33","mac":"1c:75:08:04:7a:5f"},"targets":[{"ip":"192.168.0.252","port":445}],"target_count":1,"first_flow":"2020-09-13T12:26:40Z","detected":"2020-09-13T12:27:02.902Z","last_update":"2020-09-13T12:27:02.902Z","end":"2020-09-13T12:27:02.902Z","updates":0,"reason":"195 Samba log-ins in 22.9 s from 192.168.0.33 to 192.168.0.252:445","detail":{"FlowCount":195,"PortList":[445]},"explanation":{"rule":"attempts >= attempts_min and spread <= spread_max","inputs":{"attempts":195,"spread":0.02},"limits":{"attempts_min":20,"spread_max":0.25},"silent_below":{"attempts":20,"spread":0.25}},"attack":[{"tactic":"TA0006","technique":"T1110.001"}],"also":["SMBGUESS.General"],"entities":["ip:192.168.0.33","mac:1c:75:08:04:7a:5f","ip:192.168.0.252","port:445"],"evidence":{"flow_count":1,"query":"src ip 192.168.0.33 and dst port 445","flows":[{"flow_id":"cbb584bc07dd3144","phase":"end","flow_start":"2020-09-13T12:26:40Z","start":"2020-09-13T12:26:40Z","end":"2020-09-13T12:26:40Z","end_reason":1,"ethertype":2048,"proto":6,"src_ip":"192.168.0.33","src_port":50000,"dst_ip":"192.168.0.252","dst_port":445,"initiator_reason":"first_packet","src_packets":0,"src_bytes":0,"src_payload_bytes":0,"src_tcp_flags":"......","dst_tcp_flags":"......","src_ttl":0,"tos":0,"community_id":"1:18DWYWPJwMFVqGiFZP7dW6OzJZU=","conn_state":"OTH","src_inside":false,"dst_inside":false}]}}"#]]
+    expect![[r#"{"id":"0174876e-d976-7000-8000-000000000007","method":"DICTATTACK","submethod":"SambaProtocol","title":"Dictionary attack","priority":"high","probability":100,"risk":72,"state":"closed","site":"default","feed":"default","instance":"default","source":{"ip":"192.168.0.33","mac":"1c:75:08:04:7a:5f","country":"CZ","as_number":64500,"as_name":"Example Net"},"targets":[{"ip":"192.168.0.252","port":445}],"target_count":1,"first_flow":"2020-09-13T12:26:40Z","detected":"2020-09-13T12:27:02.902Z","last_update":"2020-09-13T12:27:02.902Z","end":"2020-09-13T12:27:02.902Z","updates":0,"reason":"195 Samba log-ins in 22.9 s from 192.168.0.33 to 192.168.0.252:445","detail":{"FlowCount":195,"PortList":[445]},"explanation":{"rule":"attempts >= attempts_min and spread <= spread_max","inputs":{"attempts":195,"spread":0.02},"limits":{"attempts_min":20,"spread_max":0.25},"silent_below":{"attempts":20,"spread":0.25}},"attack":[{"tactic":"TA0006","technique":"T1110.001"}],"also":["SMBGUESS.General"],"entities":["ip:192.168.0.33","mac:1c:75:08:04:7a:5f","ip:192.168.0.252","port:445"],"evidence":{"flow_count":1,"query":"src ip 192.168.0.33 and dst port 445","flows":[{"flow_id":"cbb584bc07dd3144","phase":"end","flow_start":"2020-09-13T12:26:40Z","start":"2020-09-13T12:26:40Z","end":"2020-09-13T12:26:40Z","end_reason":1,"ethertype":2048,"proto":6,"src_ip":"192.168.0.33","src_port":50000,"dst_ip":"192.168.0.252","dst_port":445,"initiator_reason":"first_packet","src_packets":0,"src_bytes":0,"src_payload_bytes":0,"src_tcp_flags":"......","dst_tcp_flags":"......","src_ttl":0,"tos":0,"community_id":"1:18DWYWPJwMFVqGiFZP7dW6OzJZU=","conn_state":"OTH","src_inside":false,"dst_inside":false}]}}"#]]
     .assert_eq(&event(&example()));
 }
 

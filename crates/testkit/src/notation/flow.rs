@@ -2,8 +2,8 @@
 //! What the line leaves out is filled in as the smallest flow that fits it.
 
 use weir_model::{
-    ConnState, Counters, FlowId, FlowRecord, Logins, Networks, Phase, Protocol, Time, ethertype, proto,
-    tcp_flags,
+    ConnState, Counters, Country, FlowId, FlowRecord, Logins, Networks, Phase, Place, Protocol, Time,
+    ethertype, proto, tcp_flags,
 };
 
 use super::{Line, Spoke, key, nanos, sighted};
@@ -180,6 +180,8 @@ fn set(line: &Line<'_>, flow: &mut FlowRecord, name: &str, value: &str) {
         }
         "mac" => flow.initiator_mac = value.parse().ok(),
         "rmac" => flow.responder_mac = value.parse().ok(),
+        "country" => flow.responder_place = place(line, value),
+        "icountry" => flow.initiator_place = place(line, value),
         "vlan" => flow.key.vlan = Some(number() as u16),
         "ttl" => flow.forward_ttl = number() as u8,
         "sighted" => sighted(line, &mut flow.sightings, value),
@@ -191,6 +193,14 @@ fn set(line: &Line<'_>, flow: &mut FlowRecord, name: &str, value: &str) {
         "state" => flow.conn_state = conn_state(value),
         "phase" if value == "update" => flow.phase = Phase::Update,
         _ => line.bad(name),
+    }
+}
+
+/// A place in the country of two letters.
+fn place(line: &Line<'_>, value: &str) -> Place {
+    Place {
+        country: Some(Country::from_code(value).unwrap_or_else(|| line.bad(value))),
+        as_number: None,
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn read(
             ("outcome", "accepted") => transaction.outcome = Outcome::Accepted,
             ("sighted", value) => sighted(line, &mut transaction.sightings, value),
             ("dur", value) => transaction.end = start + nanos(line, value),
+            ("flow", value) => transaction.flow = FlowId(value.parse().unwrap_or_else(|_| line.bad(word))),
             ("vlan", value) => transaction.key.vlan = value.parse().ok(),
             (name, value) => set_field(&mut transaction, name, value),
         }

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::events::{Outcome, StoreFirst};
 use crate::pipeline::{self, Consumer, Job};
 use crate::storing;
+use crate::syscheck::Notice;
 
 /// Columns assumed where the terminal does not say.
 const WIDTH_DEFAULT: usize = 110;
@@ -193,6 +194,11 @@ impl What {
 }
 
 impl Consumer for Printer {
+    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
+        eprint_line(&format!("weir: {}: {}", notice.check, notice.text));
+        Ok(())
+    }
+
     fn batch(&mut self, batch: &Batch) -> io::Result<()> {
         if std::mem::take(&mut self.header_due) {
             writeln!(self.out, "{}", csv::flow_header())?;

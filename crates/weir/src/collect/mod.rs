@@ -205,6 +205,9 @@ impl Decoder<'_> {
             watch.report(now, self.books(live), &reasons, &live.collector);
             let kept = self.keep(live, now, true);
             watch.trouble(kept);
+            if let Some(line) = self.job.config.geo.as_ref().and_then(|geo| geo.refresh()) {
+                watch.tell(&line);
+            }
         }
         matches!(popped, Popped::Ended)
     }

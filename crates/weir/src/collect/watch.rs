@@ -73,6 +73,11 @@ impl<S: FnMut(&str)> Watch<S> {
         (self.say)(&format!("listening on {open}"));
     }
 
+    /// Passes on a line of somebody else's.
+    pub(super) fn tell(&mut self, line: &str) {
+        (self.say)(line);
+    }
+
     /// Tells what an earlier run left.
     pub(super) fn restored(&mut self, sessions: usize, directory: &Path) {
         if sessions > 0 {

@@ -23,6 +23,7 @@ use weir_triage::{Change, Rules};
 use super::setting::now;
 use super::status::Board;
 use crate::pipeline::Consumer;
+use crate::syscheck::Notice;
 
 /// Site of everything: there is one.
 pub(super) const SITE: &str = "default";
@@ -289,6 +290,13 @@ impl Keeping {
 }
 
 impl Consumer for Keeping {
+    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
+        self.board.notice(notice);
+        let told = json!({"check": notice.check, "at": rfc3339(notice.at), "text": notice.text});
+        self.app.stream().tell("notice", &told.to_string());
+        Ok(())
+    }
+
     fn batch(&mut self, batch: &Batch) -> io::Result<()> {
         self.store();
         self.wait(batch)?;

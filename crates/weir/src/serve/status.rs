@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use weir_api::status::{Blind, Book, Counted, Reload, SourceKind, SourceState, SourceStatus, Status};
+use weir_api::status::{
+    Blind, Book, Counted, NoticeShown, Reload, SourceKind, SourceState, SourceStatus, Status,
+};
 use weir_detect::Instance;
 use weir_model::{Batch, NANOS_PER_S, Time};
 
 use super::keeping::Stores;
 use super::setting::{now, stamp};
 use crate::collect;
+use crate::syscheck::Notice;
 
 /// Sources on the board; of more, those that ended first are taken off.
 const SOURCES_MAX: usize = 1000;
@@ -19,6 +22,8 @@ const SOURCES_MAX: usize = 1000;
 const EXPORTERS_MAX: usize = 1000;
 /// Silence after which an exporter counts as silent, seconds.
 const SILENT_S: i64 = 120;
+/// How long a notice is shown that is not repeated; they are repeated every hour, seconds.
+const NOTICE_S: i64 = 2 * 3_600;
 
 /// How sources are.
 pub(super) struct Board {
@@ -38,6 +43,8 @@ struct Notes {
     reload: Option<Reload>,
     /// What methods cannot see in the source that began last.
     blind: Vec<Blind>,
+    /// The last notice of each check, and when it came by our clock.
+    notices: BTreeMap<&'static str, (NoticeShown, Time)>,
 }
 
 struct Source {
@@ -118,6 +125,16 @@ impl Board {
         self.notes().blind = blind.collect();
     }
 
+    /// A check of the input, or of the methods, found something.
+    pub(super) fn notice(&self, notice: &Notice) {
+        let shown = NoticeShown {
+            check: notice.check.to_owned(),
+            at: stamp(notice.at),
+            text: notice.text.clone(),
+        };
+        self.notes().notices.insert(notice.check, (shown, now()));
+    }
+
     /// The configuration was read again.
     pub(super) fn reloaded(&self, reload: Reload) {
         self.notes().reload = Some(reload);
@@ -182,6 +199,12 @@ impl Board {
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| Counted::new(name, count))
             .collect(),
+            notices: {
+                notes
+                    .notices
+                    .retain(|_, (_, came)| now.since(*came) < NOTICE_S * NANOS_PER_S);
+                notes.notices.values().map(|(shown, _)| shown.clone()).collect()
+            },
             reload: notes.reload.clone(),
         }
     }
