@@ -8,7 +8,7 @@ MIX ?= $(TARGET)/mix/mix.pcap
 FILE ?= $(MIX)
 DATA ?= ../shared/captures
 
-.PHONY: demo web test bench release eval fuzz docs prerequisites
+.PHONY: demo web test test-outer bench release eval fuzz docs prerequisites
 
 web: ## Build the web interface into web/dist, which the program takes in; without npm it goes without.
 	@if command -v npm >/dev/null && node web/node-is-new.mjs; then \
@@ -24,6 +24,12 @@ demo: prerequisites web ## Build and replay the shipped incident: in the browser
 test: prerequisites ## Install what the tests need and run what CI runs.
 	./tests/setup.sh
 	cargo xtask ci
+
+test-outer: prerequisites ## ClickHouse's answers against our own: installs its engine (533 MB) beside the other tests' tools.
+	[ -f $(TARGET)/python-outer/installed ] || { python3 -m venv $(TARGET)/python-outer && \
+	  $(TARGET)/python-outer/bin/pip install -q --disable-pip-version-check --only-binary :all: chdb-core==26.9.0 && \
+	  touch $(TARGET)/python-outer/installed; }
+	cargo test --locked --package weir-store --lib clickhouse
 
 release: prerequisites web ## The shipped binary.
 	cargo build --locked --release --package weir

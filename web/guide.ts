@@ -7,7 +7,7 @@ import type { Plugin } from "vite";
 
 const DOCS = resolve(import.meta.dirname, "../docs");
 /** Pages of the guide in the order of reading; those not named here come after. */
-const ORDER = ["index", "first-day", "interface", "events", "tuning", "collector", "event-database"];
+const ORDER = ["index", "first-day", "interface", "events", "tuning", "collector", "event-database", "clickhouse"];
 
 interface Page {
   /** Below /docs, without ending. */

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use weir_model::elements::ELEMENTS;
 use weir_model::{Anomaly, FieldKind, Transport};
+use weir_store::flow::clickhouse::{Layout, definition};
 
 const HEAD: &str = "<!-- Written by `cargo xtask docs`; edit the code it comes from, not this page. -->\n\n";
 
@@ -23,6 +24,7 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
         page("config.md", config()),
         page("query.md", weir_query::reference()),
         page("proof.md", crate::proof::page(root)?),
+        ("clickhouse.sql", clickhouse()),
         // JSON has no comments: its own description says what it is.
         ("openapi.json", weir_api::document()),
     ];
@@ -42,6 +44,19 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
     } else {
         bail!("stale: {}; run `cargo xtask docs`", stale.join(", "))
     }
+}
+
+/// Definitions of the tables in ClickHouse, of one server and of a cluster.
+fn clickhouse() -> String {
+    let text = |about: &str, layout: &Layout| {
+        let statements = definition("weir", layout, Some(30)).join(";\n\n");
+        format!("-- {about}\n\n{statements};\n")
+    };
+    format!(
+        "-- Written by `cargo xtask docs`; edit the code it comes from, not this page.\n\n{}\n{}",
+        text("One server: Weir makes these itself.", &Layout::Server),
+        text("A cluster named weir.", &Layout::Cluster("weir".to_owned()))
+    )
 }
 
 fn methods() -> String {

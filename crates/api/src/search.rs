@@ -236,6 +236,7 @@ impl From<SearchError> for Problem {
             | SearchError::TooManyKeys
             | SearchError::TooManyBuckets(_)
             | SearchError::Field { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
+            SearchError::Outside(_) => Self::new(StatusCode::BAD_GATEWAY, text),
             SearchError::Part { .. } | SearchError::Batch(_) => Self::internal(text),
         }
     }

@@ -11,14 +11,13 @@ use weir_detect::{Checkpoint, Emission, Instance, Shard, ShardStats};
 use weir_enrich::Scope;
 use weir_meter::Meter;
 use weir_model::{AnomalyCounts, Batch};
-use weir_store::flow::{FlowStore, Stored};
 use weir_triage::{Change, Triage};
 
 use crate::config::Config;
 use crate::exports::{self, Collecting, Exports, Looked, RecordFile};
 use crate::learning::Learning;
 use crate::reading::Reading;
-use crate::storing;
+use crate::storing::{self, Kept, Store};
 use crate::summary::{Census, Summary};
 use crate::syscheck::{Notice, SysCheck};
 
@@ -37,7 +36,7 @@ pub struct Job {
     /// Look for events. Off: metering (and dissecting) only.
     pub detect: bool,
     /// Keeps flow records and transactions as well.
-    pub store: Option<FlowStore>,
+    pub store: Option<Store>,
 }
 
 /// Who gets the results, on the output thread, in order.
@@ -111,7 +110,7 @@ pub(crate) struct Ended {
     pub(crate) census: Census,
     pub(crate) shards: Vec<Vec<ShardStats>>,
     /// What the store took, when there was one.
-    pub(crate) stored: Option<Stored>,
+    pub(crate) stored: Option<Kept>,
     /// What went wrong with learned state.
     pub(crate) learning: Vec<String>,
 }
@@ -134,7 +133,7 @@ impl Feeds {
 pub(crate) fn line<C: Consumer>(
     config: &Config,
     instances: &[Instance],
-    store: Option<FlowStore>,
+    store: Option<Store>,
     consumer: C,
     source: impl FnOnce(Feeds),
 ) -> anyhow::Result<(C, Ended)> {

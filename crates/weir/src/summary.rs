@@ -9,7 +9,6 @@ use weir_enrich::Scope;
 use weir_meter::MeterStats;
 use weir_model::{Anomaly, AnomalyCounts, Batch, Phase, Quantity, Time};
 use weir_output::{escape::shown, stamp};
-use weir_store::flow::Stored;
 
 use crate::pipeline::Ended;
 use crate::reading::Reading;
@@ -66,7 +65,7 @@ pub struct Summary {
     pub source: String,
     packets: u64,
     census: Census,
-    stored: Option<Stored>,
+    stored: Option<storing::Kept>,
     blind: Vec<String>,
     broken: Vec<&'static str>,
     /// Cells forgotten because a method's table was full, by method.
@@ -229,9 +228,11 @@ impl Summary {
 
     /// Sentences on files that gave trouble, safe to show.
     pub fn trouble_lines(&self) -> impl Iterator<Item = String> + '_ {
+        let stored = self.stored.as_ref().and_then(storing::trouble);
         self.troubles
             .iter()
             .chain(&self.learning)
             .map(|trouble| shown(trouble).into_owned())
+            .chain(stored.map(|trouble| shown(&trouble).into_owned()))
     }
 }

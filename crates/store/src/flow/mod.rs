@@ -3,6 +3,7 @@
 //! into parts (`rows`, `encode`, `part`), `merge`, `retention` and `scrub` keep them few, young and whole, `snapshot` is what a search reads.
 
 mod batch;
+pub mod clickhouse;
 mod columns;
 mod encode;
 mod error;

@@ -1,6 +1,6 @@
 //! Records to columns and back, against the records themselves and against the filter language's own columns.
 
-mod fault_disk;
+pub(crate) mod fault_disk;
 mod faults;
 mod parts;
 pub(crate) mod records;

@@ -72,7 +72,7 @@ const OWN: [(&str, Form, Codec, bool); 4] = [
     ("fields", Form::Text, Codec::Dictionary, true),
 ];
 
-fn shared() -> impl Iterator<Item = &'static Column> {
+pub(super) fn shared() -> impl Iterator<Item = &'static Column> {
     COLUMNS.iter().filter(|column| SHARED.contains(&column.name))
 }
 
@@ -99,7 +99,7 @@ pub(super) fn schema() -> SchemaRef {
 }
 
 /// A flow record that says of key, moments and protocol what the transaction says.
-fn stand_in(transaction: &Transaction) -> FlowRecord {
+pub(super) fn stand_in(transaction: &Transaction) -> FlowRecord {
     let mut flow = FlowRecord::new(transaction.key, transaction.start);
     flow.end = transaction.end;
     flow.protocol = Some(transaction.protocol);
@@ -139,7 +139,7 @@ pub fn to_transaction_batch(transactions: &[Transaction]) -> Result<RecordBatch,
 }
 
 /// Values by the names of their fields.
-fn json(fields: &[(&'static Field, Value)]) -> Option<String> {
+pub(super) fn json(fields: &[(&'static Field, Value)]) -> Option<String> {
     let pairs = fields.iter().map(|(field, value)| {
         let value = match value {
             Value::Number(number) => Json::from(*number),

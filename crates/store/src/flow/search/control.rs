@@ -65,6 +65,11 @@ impl Control {
         self.rows_done.fetch_add(rows, Relaxed);
     }
 
+    /// Bytes that may still be taken.
+    pub(super) fn memory_left(&self) -> usize {
+        self.memory_max.saturating_sub(self.memory())
+    }
+
     pub(super) fn check(&self) -> Result<(), SearchError> {
         if self.cancelled.load(Relaxed) {
             return Err(SearchError::Cancelled);

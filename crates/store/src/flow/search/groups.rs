@@ -59,6 +59,11 @@ impl Grouping {
         })
     }
 
+    /// Columns of the answer: keys, then measures.
+    pub(super) fn columns(&self) -> &[AnswerColumn] {
+        &self.columns
+    }
+
     /// Groups by rank and span instead of by key.
     pub(super) fn ranked(self, ranks: Ranks) -> Self {
         Self {

@@ -7,6 +7,7 @@
 
 mod answer;
 mod bounds;
+mod clickhouse;
 mod control;
 pub mod distinct;
 mod export;
@@ -30,6 +31,7 @@ use arrow_array::RecordBatch;
 use weir_query::Columns;
 
 pub use answer::{Answer, AnswerColumn, Cost, Found, Table};
+pub use clickhouse::run_in_clickhouse;
 pub use control::{Control, MEMORY_DEFAULT};
 pub use export::{records_to_parquet, table_to_parquet};
 pub use plan::{Cut, Figure, Groups, Key, KeyValue, Measure, RowOrder, Search, Shape, View};
@@ -93,6 +95,9 @@ pub enum SearchError {
     Gone(String),
     #[error("a batch of the store is not readable: {0}")]
     Batch(String),
+    /// The database that holds the records.
+    #[error("{0}")]
+    Outside(String),
 }
 
 /// Runs a search.

@@ -19,7 +19,7 @@ use weir_output::{csv, json};
 use weir_query::{Catalog, Check, Expr, NoLists, Scalar, Set};
 use weir_store::flow::search::{
     Answer, Control, Cost, Figure, Found, Groups, Key, Measure, RowOrder, Search, SearchError, Shape, View,
-    records_to_parquet, run as search, table_to_parquet,
+    records_to_parquet, table_to_parquet,
 };
 
 use super::eprint_line;
@@ -58,7 +58,8 @@ distinct() avg() min() max() sum() flags() p50() p95() of a field. Filters: weir
 pub(super) struct FlowsArgs {
     /// Which records count, for example 'dst port 445 and bytes > 1M'; all when absent.
     filter: Vec<String>,
-    /// The store's folder, as given to `weir -r FILE --store DIR`; the environment's WEIR_STORE when absent.
+    /// The store's folder, as given to `weir -r FILE --store DIR`, or clickhouse://HOST/DATABASE; the environment's
+    /// WEIR_STORE when absent.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// The site whose records are meant.
@@ -184,7 +185,12 @@ pub(super) fn run(args: &FlowsArgs) -> Result<ExitCode> {
         show(args, &rows, &question, &title, answer, &mut out)?;
     }
     out.flush()?;
-    if !args.quiet {
+    if rows.outside() {
+        // Not every server tells.
+        if !args.quiet && cost.rows_read > 0 {
+            eprint_line(&format!("ClickHouse read {} records", cost.rows_read));
+        }
+    } else if !args.quiet {
         eprint_line(&format!(
             "{} records fit; {} of {} read, {} of {} pieces ruled out",
             cost.rows_fitting, cost.rows_read, cost.rows, cost.pieces_pruned, cost.pieces
@@ -354,13 +360,13 @@ fn row_order(word: Option<&str>) -> Result<RowOrder> {
 
 /// Runs a search with a bar on the terminal.
 fn ask(args: &FlowsArgs, rows: &Rows, question: &Search) -> Result<Answer> {
-    rows.ask(|sources| {
+    rows.ask(|rows| {
         let control = Control::new(args.threads.into(), args.memory as usize * MIB);
         if args.quiet || !io::stderr().is_terminal() {
-            return search(question, sources, &control);
+            return rows.search(question, &control);
         }
         std::thread::scope(|scope| {
-            let running = scope.spawn(|| search(question, sources, &control));
+            let running = scope.spawn(|| rows.search(question, &control));
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
             if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3} %  {eta} left") {
                 bar.set_style(style);

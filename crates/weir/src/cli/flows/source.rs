@@ -1,4 +1,5 @@
-//! What `weir flows` searches: a store's folder, which another process may be filling, or captures metered on the spot.
+//! What `weir flows` searches: a store's folder, which another process may be filling, a ClickHouse, or captures metered
+//! on the spot.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use weir_model::{Batch, FlowRecord};
-use weir_store::flow::search::{Answer, SearchError, Source, sources};
+use weir_store::flow::clickhouse::{Client, Place};
+use weir_store::flow::search::{
+    Answer, Control, Search, SearchError, Source, run, run_in_clickhouse, sources,
+};
 use weir_store::flow::{Snapshot, Table, to_batch};
 use weir_store::{Disk, LocalDisk};
 use weir_triage::Change;
@@ -15,6 +19,7 @@ use super::FlowsArgs;
 use crate::cli::eprint_line;
 use crate::config::Config;
 use crate::pipeline::{self, Consumer, Job};
+use crate::storing;
 
 /// Times a search is asked again because parts were merged under it.
 const TRIES_MAX: usize = 5;
@@ -25,6 +30,24 @@ const BATCH_RECORDS: usize = 8192;
 pub(super) enum Rows {
     Store { disk: Arc<dyn Disk>, site: String },
     Capture(Vec<Source>),
+    ClickHouse { client: Box<Client>, site: String },
+}
+
+/// Rows as they are at this moment.
+#[derive(Clone, Copy)]
+pub(super) enum Seen<'a> {
+    Sources(&'a [Source]),
+    ClickHouse(&'a Client, &'a str),
+}
+
+impl Seen<'_> {
+    /// The answer to a question.
+    pub(super) fn search(self, question: &Search, control: &Control) -> Result<Answer, SearchError> {
+        match self {
+            Self::Sources(sources) => run(question, sources, control),
+            Self::ClickHouse(client, site) => run_in_clickhouse(question, client, site, control),
+        }
+    }
 }
 
 impl Rows {
@@ -37,6 +60,12 @@ impl Rows {
         let Some(store) = args.store.clone().or(named) else {
             bail!("which flows? give --store DIR (or set WEIR_STORE), or a capture with -r FILE");
         };
+        if let Some(url) = storing::clickhouse_url(&store) {
+            return Ok(Self::ClickHouse {
+                client: Box::new(Client::new(Place::parse(url)?)),
+                site: args.site.clone(),
+            });
+        }
         if !store.is_dir() {
             bail!(
                 "there is no store at {}: fill one with weir -r FILE --store {}",
@@ -52,19 +81,27 @@ impl Rows {
     }
 
     /// Searches; a store is looked at anew when a part went away meanwhile.
-    pub(super) fn ask(&self, search: impl Fn(&[Source]) -> Result<Answer, SearchError>) -> Result<Answer> {
+    pub(super) fn ask(&self, search: impl Fn(Seen<'_>) -> Result<Answer, SearchError>) -> Result<Answer> {
         let (disk, site) = match self {
-            Self::Capture(sources) => return Ok(search(sources)?),
+            Self::Capture(sources) => return Ok(search(Seen::Sources(sources))?),
+            Self::ClickHouse { client, site } => return Ok(search(Seen::ClickHouse(client, site))?),
             Self::Store { disk, site } => (disk, site),
         };
         let mut tries = 1;
         loop {
             let snapshot = Snapshot::read(&**disk, Table::flows(), site)?;
-            match search(&sources(disk, &snapshot)) {
+            match search(Seen::Sources(&sources(disk, &snapshot))) {
                 Err(SearchError::Gone(_)) if tries < TRIES_MAX => tries += 1,
                 other => return Ok(other?),
             }
         }
+    }
+}
+
+impl Rows {
+    /// Are they in a database that tells only what it read?
+    pub(super) fn outside(&self) -> bool {
+        matches!(self, Self::ClickHouse { .. })
     }
 }
 

@@ -11,18 +11,18 @@ use crate::flow::search::{
 
 const SEEDS: u64 = 25;
 
-fn field(name: &str) -> Field {
+pub(super) fn field(name: &str) -> Field {
     Catalog::flows().field(name).unwrap().clone()
 }
 
-fn key(name: &str, cut: Cut) -> Key {
+pub(super) fn key(name: &str, cut: Cut) -> Key {
     Key {
         cut,
         ..Key::of(&field(name)).unwrap()
     }
 }
 
-fn keys(dice: &mut Dice) -> Vec<Key> {
+pub(super) fn keys(dice: &mut Dice) -> Vec<Key> {
     const MINUTE: i64 = 60_000_000_000;
     let all = [
         key("src_ip", Cut::Whole),
@@ -47,7 +47,7 @@ fn keys(dice: &mut Dice) -> Vec<Key> {
     (0..many).map(|_| dice.pick(&all).clone()).collect()
 }
 
-fn measures(dice: &mut Dice) -> Vec<Measure> {
+pub(super) fn measures(dice: &mut Dice) -> Vec<Measure> {
     let all = [
         Figure::Records,
         Figure::Sum(field("bytes")),
@@ -74,7 +74,7 @@ fn measures(dice: &mut Dice) -> Vec<Measure> {
         .collect()
 }
 
-fn view(dice: &mut Dice) -> View {
+pub(super) fn view(dice: &mut Dice) -> View {
     *dice.pick(&[View::Biflow, View::OneWay])
 }
 
