@@ -54,7 +54,7 @@ const RULES: &[Rule] = &[&[
 
 const TECHNIQUES: &[Technique] = &[Technique {
     tactic: "TA0106",
-    technique: "T0855",
+    technique: "T0836",
 }];
 
 const fn submethod(name: &'static str, about: &'static str) -> SubmethodMeta {

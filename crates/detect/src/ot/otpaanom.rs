@@ -100,7 +100,7 @@ impl Method for OtAutomaton {
             needs: &[],
             techniques: &[Technique {
                 tactic: "TA0106",
-                technique: "T0855",
+                technique: "T0836",
             }],
         }],
         priority: Priority::Medium,
