@@ -32,7 +32,7 @@ pub struct FlowStore {
     transactions: Writer,
     disk: Arc<dyn Disk>,
     synced: Option<Time>,
-    /// When something failed last.
+    /// When parts could not be made last.
     failed: Option<Time>,
     /// Bytes of the disk that nobody uses, as the owner said last.
     free: Option<u64>,
@@ -86,11 +86,7 @@ impl FlowStore {
     /// tries again by itself at the next call.
     pub fn append(&mut self, batch: &Batch, now: Time) -> Result<(), StoreError> {
         // What an earlier run left in the log becomes parts before it can be in the way of new rows.
-        let before = if self.flows.waiting() || self.transactions.waiting() {
-            self.tick(now)
-        } else {
-            Ok(())
-        };
+        let before = self.make_parts(now, false);
         let flows = self.flows.append(to_batch(&batch.flows)?, now);
         if flows.is_err() {
             self.flows.drop_rows(batch.flows.len());
@@ -112,19 +108,30 @@ impl FlowStore {
         if due {
             self.synced = Some(now);
         }
+        let mut outcome = Ok(());
+        if due {
+            for writer in [&mut self.flows, &mut self.transactions] {
+                outcome = outcome.and(writer.sync(now));
+            }
+        }
+        outcome = outcome.and(self.make_parts(now, due));
+        if due {
+            for writer in [&mut self.flows, &mut self.transactions] {
+                outcome = outcome.and(writer.scrub(now, SCRUB_BYTES));
+            }
+        }
+        outcome
+    }
+
+    /// Makes parts of what waits, and merges and expires them when that is due; not at once after a failure.
+    fn make_parts(&mut self, now: Time, due: bool) -> Result<(), StoreError> {
         let again = self
             .failed
             .is_none_or(|failed| now.since(failed) >= RETRY_EVERY || now < failed);
         let mut outcome = Ok(());
         for writer in [&mut self.flows, &mut self.transactions] {
-            if due {
-                outcome = outcome.and(writer.sync(now));
-            }
             if (due || writer.waiting()) && (again || writer.health() == Health::Writing) {
                 outcome = outcome.and(writer.maintain(now, MERGE_ROWS).map(drop));
-            }
-            if due {
-                outcome = outcome.and(writer.scrub(now, SCRUB_BYTES));
             }
         }
         if outcome.is_err() {
