@@ -10,8 +10,8 @@ use crate::counts::{Counts, ExporterReport, Unknown};
 use crate::crowd::Crowd;
 use crate::duplicates::Duplicates;
 use crate::exporter::{DomainKey, Exporter};
+use crate::intake::Intake;
 use crate::pairing::{Pairing, PairingCounts};
-use crate::record;
 use crate::sampling::Samplers;
 use crate::state::SessionState;
 use crate::stitching::{Stitching, StitchingCounts};
@@ -58,7 +58,7 @@ pub struct Collector {
     stitching: Stitching,
     duplicates: Duplicates,
     scratch: Scratch,
-    flows: Vec<FlowRecord>,
+    correct_clocks: bool,
     held_bytes: usize,
     messages: u64,
     now: Time,
@@ -81,11 +81,16 @@ impl Collector {
             stitching: Stitching::default(),
             duplicates: Duplicates::default(),
             scratch: Scratch::default(),
-            flows: Vec::new(),
+            correct_clocks: false,
             held_bytes: 0,
             messages: 0,
             now: Time::MIN,
         }
+    }
+
+    /// From now on times of exporters whose clocks are off are corrected by the difference measured when messages arrive.
+    pub const fn correct_clocks(&mut self, correct: bool) {
+        self.correct_clocks = correct;
     }
 
     /// Takes a datagram that came from `from` at `arrival`; records that are ready are appended to `out`.
@@ -112,6 +117,13 @@ impl Collector {
             let change = exporter.end_stream(from.port());
             self.held_bytes = self.held_bytes.saturating_add_signed(change);
         }
+    }
+
+    /// Notes that so many messages of an exporter were shed before they came here.
+    pub fn shed(&mut self, exporter: IpAddr, messages: u64) {
+        let known = self.exporters.get_mut(exporter);
+        let counts = known.map_or(&mut self.forgotten, |one| &mut one.counts);
+        counts.shed += messages;
     }
 
     /// Time passes without messages: what has waited long enough for a counterpart waits no longer.
@@ -161,7 +173,7 @@ impl Collector {
                 format: session.format,
                 domain: session.domain,
             };
-            let change = exporter.with_domain(key, (self.messages, now), |domain, counts| {
+            let change = exporter.with_domain(key, (self.messages, now), |domain, counts, _| {
                 domain.restore(session.state, counts);
             });
             self.held_bytes = self.held_bytes.saturating_add_signed(change);
@@ -173,24 +185,19 @@ impl Collector {
         self.now = self.now.max(arrival);
         self.messages += 1;
         self.make_room(from.ip());
-        let mut flows = std::mem::take(&mut self.flows);
         let exporter = self.exporters.enter(from.ip(), self.messages);
         (exporter.used, exporter.last) = (self.messages, arrival);
         exporter.first = exporter.first.or(Some(arrival));
         let faults = exporter.counts.fault_count();
+        let ready = out.len();
         if let Ok(datagram) = sflow::open(bytes) {
-            self.sflow(session, arrival, &datagram, &mut flows);
+            self.sflow(session, arrival, &datagram, out);
         } else {
-            self.message(session, arrival, bytes, &mut flows);
+            self.message(session, arrival, bytes, out);
         }
         if let Some(exporter) = self.exporters.get_mut(from.ip()) {
             exporter.counts.malformed += u64::from(exporter.counts.fault_count() > faults);
         }
-        let ready = out.len();
-        for flow in flows.drain(..) {
-            self.pairing.push(flow, self.now, out);
-        }
-        self.flows = flows;
         self.pairing.advance(self.now, out);
         self.complete(ready, out);
     }
@@ -236,7 +243,7 @@ impl Collector {
         self.stitching.counts()
     }
 
-    fn message(&mut self, session: Session, arrival: Time, bytes: &[u8], flows: &mut Vec<FlowRecord>) {
+    fn message(&mut self, session: Session, arrival: Time, bytes: &[u8], out: &mut Vec<FlowRecord>) {
         let from = session.from;
         let exporter = self.exporters.enter(from.ip(), self.messages);
         exporter.counts.messages += 1;
@@ -248,7 +255,7 @@ impl Collector {
             }
         };
         let header = message.header;
-        exporter.skew_ns = arrival.since(header.export);
+        exporter.habits.clock.see(arrival, header.export);
         let key = DomainKey {
             port: from.port(),
             stream: session.stream,
@@ -256,12 +263,18 @@ impl Collector {
             domain: header.domain,
         };
         let scratch = &mut self.scratch;
-        let change = exporter.with_domain(key, (self.messages, arrival), |domain, counts| {
+        let mut intake = Intake {
+            exporter: from.ip(),
+            now: self.now,
+            correct_clocks: self.correct_clocks,
+            pairing: &mut self.pairing,
+            out,
+        };
+        let change = exporter.with_domain(key, (self.messages, arrival), |domain, counts, habits| {
             domain.message(&message, counts, scratch, |rows, header, samplers, counts| {
-                convert(rows, header, from.ip(), samplers, counts, flows);
+                intake.take(rows, header, samplers, counts, habits);
             });
         });
-        flows.iter().for_each(|flow| exporter.see(flow, header.export));
         self.held_bytes = self.held_bytes.saturating_add_signed(change);
     }
 
@@ -270,7 +283,7 @@ impl Collector {
         session: Session,
         arrival: Time,
         datagram: &sflow::Datagram<'_>,
-        flows: &mut Vec<FlowRecord>,
+        out: &mut Vec<FlowRecord>,
     ) {
         let from = session.from;
         let exporter = self.exporters.enter(from.ip(), self.messages);
@@ -296,8 +309,15 @@ impl Collector {
             sampling: 0,
             count: 0,
         };
-        convert(rows, &header, agent.agent, &Samplers::default(), counts, flows);
-        let samples = self.scratch.rows.len() as u64;
+        let mut intake = Intake {
+            exporter: agent.agent,
+            now: self.now,
+            correct_clocks: false,
+            pairing: &mut self.pairing,
+            out,
+        };
+        intake.take(rows, &header, &Samplers::default(), counts, &mut exporter.habits);
+        let samples = rows.len() as u64;
         counts.told((true, true, false), samples);
         let key = DomainKey {
             port: from.port(),
@@ -305,11 +325,10 @@ impl Collector {
             format: Format::Sflow5,
             domain: agent.sub_agent,
         };
-        let change = exporter.with_domain(key, (self.messages, arrival), |domain, counts| {
+        let change = exporter.with_domain(key, (self.messages, arrival), |domain, counts, _| {
             domain.proven |= samples > 0;
             domain.datagram(agent.sequence, agent.uptime_ms, counts);
         });
-        flows.iter().for_each(|flow| exporter.see(flow, arrival));
         self.held_bytes = self.held_bytes.saturating_add_signed(change);
     }
 
@@ -357,26 +376,5 @@ impl Collector {
     /// Bytes of templates and parked data held.
     pub const fn held_bytes(&self) -> usize {
         self.held_bytes
-    }
-}
-
-/// Rows to flow records, counted.
-fn convert(
-    rows: &[Row],
-    header: &Header,
-    exporter: IpAddr,
-    samplers: &Samplers,
-    counts: &mut Counts,
-    flows: &mut Vec<FlowRecord>,
-) {
-    for row in rows {
-        let sampling = samplers.of(row, header.sampling);
-        match record::of(row, header, exporter, sampling) {
-            Some(flow) => {
-                counts.records += 1;
-                flows.push(flow);
-            }
-            None => counts.not_flows += 1,
-        }
     }
 }

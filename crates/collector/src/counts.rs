@@ -10,9 +10,10 @@ use weir_wire::export::{Fault, Format, elements};
 const UNKNOWN_MAX: usize = 1_024;
 
 /// Names of the counters, in the order of [`Counts::all_mut`].
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 29] = [
     "messages",
     "malformed",
+    "shed",
     "records",
     "with_tcp_flags",
     "with_macs",
@@ -48,6 +49,8 @@ pub struct Counts {
     pub messages: u64,
     /// Of those, with a fault: not read at all, or not all of them.
     pub malformed: u64,
+    /// Messages that were not given, because their exporter sent more than its share.
+    pub shed: u64,
     /// Flow records taken, before pairing.
     pub records: u64,
     /// Of those: with TCP flags, with hardware addresses, of a sampled stream of packets.
@@ -174,10 +177,11 @@ impl Counts {
         grown
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 28] {
+    fn all_mut(&mut self) -> [&mut u64; 29] {
         [
             &mut self.messages,
             &mut self.malformed,
+            &mut self.shed,
             &mut self.records,
             &mut self.with_tcp_flags,
             &mut self.with_macs,

@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ahash::RandomState;
-use weir_model::{FlowRecord, NANOS_PER_S, Time};
+use weir_model::{NANOS_PER_S, Time};
 use weir_wire::export::{Format, elements};
 
 use crate::counts::{Counts, ExporterReport};
 use crate::domain::Domain;
+use crate::habits::Habits;
 use crate::state::SessionState;
-use crate::timeouts::Timeouts;
 
 /// Domains of one exporter (RFC 7011, 3.1). Chassis have one per line card; beyond this the least recently used goes.
 pub(crate) const DOMAINS_MAX: usize = 256;
@@ -31,14 +31,11 @@ pub(crate) struct DomainKey {
 pub(crate) struct Exporter {
     domains: HashMap<DomainKey, Domain, RandomState>,
     pub(crate) counts: Counts,
-    pub(crate) skew_ns: i64,
+    pub(crate) habits: Habits,
     pub(crate) used: u64,
     /// Arrival of the first and of the last message.
     pub(crate) first: Option<Time>,
     pub(crate) last: Time,
-    /// Sampling intervals seen, in order of appearance.
-    sampling: Vec<u32>,
-    timeouts: Timeouts,
     held_bytes: usize,
 }
 
@@ -52,7 +49,7 @@ impl Exporter {
         &mut self,
         key: DomainKey,
         (used, now): (u64, Time),
-        work: impl FnOnce(&mut Domain, &mut Counts),
+        work: impl FnOnce(&mut Domain, &mut Counts, &mut Habits),
     ) -> isize {
         self.used = used;
         self.last = now;
@@ -63,7 +60,7 @@ impl Exporter {
         let held = self.domains.get(&key).map_or(0, Domain::held_bytes);
         let domain = self.domains.entry(key).or_default();
         (domain.used, domain.last) = (used, now);
-        work(domain, &mut self.counts);
+        work(domain, &mut self.counts, &mut self.habits);
         self.held_bytes = self.held_bytes + domain.held_bytes() - held;
         self.held_bytes as isize - before as isize
     }
@@ -110,16 +107,6 @@ impl Exporter {
         self.held_bytes
     }
 
-    /// Learns from a record exported at `export`.
-    pub(crate) fn see(&mut self, flow: &FlowRecord, export: Time) {
-        self.timeouts.see(flow, export);
-        self.counts.sampled += u64::from(flow.sampling > 1);
-        let known = self.sampling.contains(&flow.sampling);
-        if !known && self.sampling.len() < ExporterReport::SAMPLINGS_MAX {
-            self.sampling.push(flow.sampling);
-        }
-    }
-
     /// Forgets domains that have been silent for too long; returns the change of bytes held.
     pub(crate) fn expire(&mut self, now: Time) -> isize {
         self.forget(|_, domain| now.since(domain.last) > DOMAIN_SILENCE_NS)
@@ -146,19 +133,19 @@ impl Exporter {
             .into_iter()
             .filter(|&(pen, _)| pen != elements::PEN_V9_SCOPE);
         let elements: BTreeSet<String> = named.map(|(pen, id)| elements::name(pen, id)).collect();
-        let (active_timeout_s, idle_timeout_s) = self.timeouts.estimate();
+        let (active_timeout_s, idle_timeout_s) = self.habits.timeouts.estimate();
         ExporterReport {
             address,
             formats: formats.into_iter().collect(),
             domains: self.domains.len(),
             templates: self.domains.values().map(Domain::templates).sum(),
             elements: elements.into_iter().collect(),
-            sampling: self.sampling.clone(),
+            sampling: self.habits.sampling.clone(),
             active_timeout_s,
             idle_timeout_s,
             first: self.first.unwrap_or(self.last),
             last: self.last,
-            skew_ns: self.skew_ns,
+            skew_ns: self.habits.clock.skew_ns,
             counts: self.counts.clone(),
         }
     }

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use weir_model::{
-    ConnState, Counters, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Phase, Time, ethertype,
-    proto, tcp_flags,
+    ConnState, Counters, EndReason, FlowId, FlowKey, FlowRecord, Phase, Time, ethertype, proto, tcp_flags,
 };
 use weir_wire::export::{Header, Moment, Row};
+
+use crate::one_way::OneWay;
 
 /// Further than this before or after the export time a flow is not believed: the longest active time-outs are a day,
 /// clocks are wrong by years. Such times are replaced by the export time.
@@ -17,6 +18,16 @@ const UPTIME_AHEAD_MAX_MS: i32 = 3_600_000;
 
 /// The record, or `None` when the row is about no IP flow. `sampling` is one packet of so many.
 pub(crate) fn of(row: &Row, header: &Header, exporter: IpAddr, sampling: u32) -> Option<FlowRecord> {
+    let one = one_way(row, header, exporter, sampling)?;
+    Some(if tells_both(row) {
+        both_ways(one, row)
+    } else {
+        one.record()
+    })
+}
+
+/// What the row tells of the way from its source to its destination; `None` when it is about no IP flow.
+pub(crate) fn one_way(row: &Row, header: &Header, exporter: IpAddr, sampling: u32) -> Option<OneWay> {
     let (src, dst) = (row.src?, row.dst?);
     // A template without the protocol (pmacct can be told to aggregate so) still tells who moved how much.
     let counted = row.packets.max(row.packets_total).max(row.bytes) > 0;
@@ -40,40 +51,56 @@ pub(crate) fn of(row: &Row, header: &Header, exporter: IpAddr, sampling: u32) ->
         },
         vlan: row.vlan,
     };
-    let forward = Counters {
+    let counters = Counters {
         packets: first_said(row.packets, row.packets_total),
         bytes: first_said(row.bytes, row.bytes_total),
         payload_bytes: 0,
     };
-    let told = row.reverse_packets.is_some() || row.reverse_bytes.is_some();
-    let reverse = told.then(|| Counters {
+    let (phase, end_reason) = phase(row.end_reason);
+    Some(OneWay {
+        key,
+        exporter: Some(exporter),
+        start,
+        end,
+        phase,
+        end_reason,
+        counters: with_payload(counters, src, proto),
+        flags: row.flags,
+        first_flags: first_flags(row, sampling),
+        src_mac: row.src_mac,
+        dst_mac: row.dst_mac,
+        ttl: row.ttl,
+        tos: row.tos,
+        reverse_flags: row.reverse_flags,
+        reverse_ttl: row.reverse_ttl,
+        icmp,
+        sampling,
+        whole: None,
+    })
+}
+
+/// Does the row tell of both directions?
+pub(crate) const fn tells_both(row: &Row) -> bool {
+    row.reverse_packets.is_some() || row.reverse_bytes.is_some()
+}
+
+/// The record of a row that tells both directions, the first of which is `forward`.
+pub(crate) fn both_ways(forward: OneWay, row: &Row) -> FlowRecord {
+    let (src, proto) = (forward.key.initiator_ip, forward.key.proto);
+    let mut flow = forward.record();
+    let reverse = Counters {
         packets: row.reverse_packets.unwrap_or(0),
         bytes: row.reverse_bytes.unwrap_or(0),
         payload_bytes: 0,
-    });
-    let mut flow = FlowRecord::new(key, start);
-    flow.end = end;
-    (flow.phase, flow.end_reason) = phase(row.end_reason);
-    flow.forward = with_payload(forward, src, proto);
-    flow.reverse = reverse.map(|counters| with_payload(counters, src, proto));
-    flow.forward_total = flow.forward;
+    };
+    flow.reverse = Some(with_payload(reverse, src, proto));
     flow.reverse_total = flow.reverse;
-    (flow.forward_flags, flow.reverse_flags) = (row.flags, row.reverse_flags);
-    flow.first_flags = first_flags(row, sampling);
-    (flow.initiator_mac, flow.responder_mac) = (row.src_mac, row.dst_mac);
-    (flow.forward_ttl, flow.reverse_ttl) = (row.ttl, row.reverse_ttl);
-    flow.tos = row.tos;
-    flow.icmp = icmp;
-    flow.sampling = sampling;
-    flow.exporter = Some(exporter);
-    if told {
-        // RFC 5103: forward is what the exporter decided; only "reverse initiator" says that it decided otherwise.
-        if row.biflow_direction == 2 {
-            turn(&mut flow);
-        }
-        flow.conn_state = conn_state(&flow);
+    // RFC 5103: forward is what the exporter decided; only "reverse initiator" says that it decided otherwise.
+    if row.biflow_direction == 2 {
+        turn(&mut flow);
     }
-    Some(flow)
+    flow.conn_state = conn_state(&flow);
+    flow
 }
 
 fn first_said(delta: u64, total: u64) -> u64 {
@@ -211,26 +238,4 @@ pub(crate) fn conn_state(flow: &FlowRecord) -> ConnState {
         (orig, resp) if orig & resp & SYN != 0 => ConnState::S1,
         _ => ConnState::Oth,
     }
-}
-
-/// Ports from here on are chosen by clients; below are services (IANA's well-known and registered range is wider, but
-/// clients of old systems start at 1024).
-const CLIENT_PORT_MIN: u16 = 1_024;
-
-/// Do the ports say that `from` is the server's and `to` the client's?
-pub(crate) const fn from_server(from: u16, to: u16) -> bool {
-    from < CLIENT_PORT_MIN && to >= CLIENT_PORT_MIN
-}
-
-/// Decides the sides of a record that stays one-way: a lone answer from a service port is turned round, so that a server
-/// whose clients' packets went another way does not pass for one who calls them.
-pub(crate) fn settle_lone(flow: &mut FlowRecord) {
-    let with_ports = matches!(flow.key.proto, proto::TCP | proto::UDP);
-    let opens = flow.key.proto == proto::TCP
-        && flow.forward_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
-    if with_ports && !opens && from_server(flow.key.initiator_port, flow.key.responder_port) {
-        turn(flow);
-        flow.initiator_reason = InitiatorReason::Port;
-    }
-    flow.conn_state = conn_state(flow);
 }

@@ -1,7 +1,9 @@
 //! The time-outs of an exporter, as its records show them: exporters rarely tell them, and methods that look at durations
 //! and volumes of long flows mean something else when flows are cut every minute.
 
-use weir_model::{EndReason, FlowRecord, NANOS_PER_S, Time, tcp_flags};
+use weir_model::{EndReason, NANOS_PER_S, Time, tcp_flags};
+
+use crate::one_way::OneWay;
 
 /// Width of a step of the histograms, seconds. Exporters scan their caches every few seconds.
 const STEP_S: i64 = 5;
@@ -24,20 +26,20 @@ struct Steps {
 
 impl Timeouts {
     /// Learns from a record exported at `export`.
-    pub(crate) fn see(&mut self, flow: &FlowRecord, export: Time) {
+    pub(crate) fn see(&mut self, one: &OneWay, export: Time) {
         let steps = self.steps.get_or_insert_with(|| {
             Box::new(Steps {
                 lasting: [0; STEPS],
                 late: [0; STEPS],
             })
         });
-        let closed = flow.forward_flags & (tcp_flags::FIN | tcp_flags::RST) != 0;
-        if closed && flow.end_reason != EndReason::Active {
+        let closed = one.flags & (tcp_flags::FIN | tcp_flags::RST) != 0;
+        if closed && one.end_reason != EndReason::Active {
             return;
         }
-        count(&mut steps.lasting, flow.end.since(flow.start));
-        if flow.end_reason == EndReason::Idle {
-            count(&mut steps.late, export.since(flow.end));
+        count(&mut steps.lasting, one.end.since(one.start));
+        if one.end_reason == EndReason::Idle {
+            count(&mut steps.late, export.since(one.end));
         }
     }
 
@@ -83,7 +85,7 @@ mod tests {
         for at in 0..20 {
             let lasting_s = if at < 6 { 300 - at % 3 } else { at };
             flow.end = flow.start + lasting_s * NANOS_PER_S;
-            timeouts.see(&flow, flow.end + (15 + at % 2) * NANOS_PER_S);
+            timeouts.see(&OneWay::of(flow.clone()), flow.end + (15 + at % 2) * NANOS_PER_S);
         }
         assert_eq!(timeouts.estimate(), (Some(300), Some(15)));
     }

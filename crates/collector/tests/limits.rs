@@ -178,6 +178,24 @@ fn uptime_wraps_between_flow_and_export() {
 }
 
 #[test]
+fn clocks_that_are_off_are_measured_and_corrected_on_request() {
+    const BEHIND_NS: i64 = 90_000_000_000;
+    let start = |correct| {
+        let (mut collector, mut out) = (Collector::default(), Vec::new());
+        collector.correct_clocks(correct);
+        let mut sets = template(256);
+        sets.extend(set(256, &record(&there(0x02, 3_490_000))));
+        let arrival = Time::from_secs(1_700_000_000) + BEHIND_NS;
+        collector.datagram(from(1, 2055), arrival, &v9(0, 1, &sets), &mut out);
+        collector.finish(&mut out);
+        (out[0].start, collector.exporters()[0].skew_ns)
+    };
+    let told = Time::from_secs(1_699_999_890);
+    assert_eq!(start(false), (told, BEHIND_NS));
+    assert_eq!(start(true), (told + BEHIND_NS, BEHIND_NS));
+}
+
+#[test]
 fn floods_stay_bounded_and_the_honest_exporter_loses_nothing() {
     let limits = Limits {
         exporters: 64,
@@ -205,6 +223,70 @@ fn floods_stay_bounded_and_the_honest_exporter_loses_nothing() {
     assert_eq!(counts.messages, 40_401);
     assert_eq!((counts.lost, counts.late), (0, 0));
     assert!(collector.exporters().len() <= limits.exporters);
+}
+
+/// Bytes of memory this process has now.
+fn memory_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or_default() * 4_096
+}
+
+/// One exporter with 65,536 domains of 1,000 templates each, then a million spoofed senders; an honest one sends all the
+/// while. Minutes of work, so only with `WEIR_SLOW=1` (and --release).
+#[test]
+fn floods_of_full_size() {
+    if std::env::var_os("WEIR_SLOW").is_none() {
+        eprintln!("skipped: set WEIR_SLOW=1 (and --release)");
+        return;
+    }
+    let (mut collector, mut out) = (Collector::default(), Vec::new());
+    let honest = from(0x0a00_0001, 2055);
+    collector.datagram(honest, Time(0), &v9(0, 0, &template(256)), &mut out);
+    let data = set(256, &record(&there(0x02, 3_490_000)));
+    // 1,000 templates of one field.
+    let thousand: Vec<u8> = (256..1_256).flat_map(|id| words(&[id, 1, 8, 4])).collect();
+    let thousand = set(0, &thousand);
+    let before = memory_bytes();
+    let (mut most, mut sent, mut got) = (0, 0, 0);
+    let mut step = |collector: &mut Collector, round: u32| {
+        if round % 100 == 0 {
+            sent += 1;
+            collector.datagram(honest, Time(0), &v9(0, sent, &data), &mut out);
+            got += out.len();
+            out.clear();
+            most = most.max(memory_bytes());
+        }
+    };
+    for domain in 0..65_536 {
+        let bytes = v9(domain, 0, &thousand);
+        collector.datagram(from(0xc100_0000, 1), Time(0), &bytes, &mut Vec::new());
+        step(&mut collector, domain);
+    }
+    for spoofed in 0..1_000_000 {
+        let sets = [template(300), set(1_999, &[0; 64])].concat();
+        collector.datagram(
+            from(0xc000_0000 + spoofed, 9),
+            Time(0),
+            &v9(0, 0, &sets),
+            &mut Vec::new(),
+        );
+        step(&mut collector, spoofed);
+    }
+    let held = collector.held_bytes();
+    collector.finish(&mut out);
+    got += out.len();
+    println!(
+        "{} MiB more at the most; {} B held",
+        most.saturating_sub(before) >> 20,
+        held
+    );
+    assert_eq!(got as u32, sent);
+    assert_eq!((collector.counts().lost, collector.counts().late), (0, 0));
+    assert!(most - before < 256 << 20 && held <= Limits::default().held_bytes + 65_536);
 }
 
 #[test]
@@ -257,6 +339,10 @@ fn rate() {
         return;
     }
     decoding_rate();
+    for (exporters, templates) in [(1, 1), (1_000, 20), (1, 1), (1_000, 20)] {
+        let rate = rate_of_many(exporters, templates);
+        println!("{exporters} exporters x {templates} templates: {rate:.2} M records per CPU second");
+    }
     for (name, answered) in [("one-way", false), ("pairs", true)] {
         let (mut collector, mut out) = (Collector::default(), Vec::new());
         collector.datagram(from(1, 1), Time(0), &v9(0, 0, &template(256)), &mut out);
@@ -287,6 +373,45 @@ fn rate() {
         let took = cpu_s() - started;
         println!("{name}: {:.2} M records per CPU second", 0.6 / took);
     }
+}
+
+/// Pairs of so many exporters in turn, each with so many templates: records per second of one core.
+fn rate_of_many(exporters: u32, templates: u16) -> f64 {
+    let (mut collector, mut out) = (Collector::default(), Vec::new());
+    for exporter in 0..exporters {
+        let sets: Vec<u8> = (0..templates).flat_map(|id| template(256 + id)).collect();
+        collector.datagram(from(exporter, 1), Time(0), &v9(0, 0, &sets), &mut out);
+    }
+    // Every exporter tells of flows of its own, 15 in a datagram.
+    let datagram = |at: u32| {
+        let records = (0..15u32).flat_map(|nth| {
+            let (mut one, mut other) = (there(0x1b, 3_490_000), back(0x1b, 3_490_000));
+            one.src = 0x0a00_0000 + at * 15 + nth;
+            other.dst = one.src;
+            [record(&one), record(&other)].concat()
+        });
+        let id = 256 + (at / exporters % u32::from(templates)) as u16;
+        v9(0, 1 + at / exporters, &set(id, &records.collect::<Vec<_>>()))
+    };
+    let mut took = 0.0;
+    for stretch in 0..50u32 {
+        let datagrams: Vec<_> = (stretch * 1_000..(stretch + 1) * 1_000)
+            .map(|at| (at, datagram(at)))
+            .collect();
+        let started = cpu_s();
+        for (at, bytes) in &datagrams {
+            let now = Time(i64::from(*at) * 75_000);
+            collector.datagram(from(at % exporters, 1), now, bytes, &mut out);
+            out.clear();
+        }
+        took += cpu_s() - started;
+    }
+    let (counts, pairing) = (collector.counts(), collector.pairing());
+    assert_eq!(
+        (counts.records, counts.lost, pairing.pairs),
+        (1_500_000, 0, 750_000)
+    );
+    1.5 / took
 }
 
 /// Decoding alone: sets to rows.

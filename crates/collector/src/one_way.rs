@@ -1,0 +1,188 @@
+//! A one-way record while it waits for its counterpart: what exporters tell of one direction, in a third of the bytes of a
+//! flow record, which is made once, when it is known what of.
+
+use std::net::IpAddr;
+
+use weir_model::{
+    Counters, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Mac, Phase, Time, proto, tcp_flags,
+};
+
+use crate::record;
+
+/// Ports from here on are chosen by clients; below are services (IANA's well-known and registered range is wider, but
+/// clients of old systems start at 1024).
+const CLIENT_PORT_MIN: u16 = 1_024;
+
+/// What is known of one direction; the initiator of its key is who sent.
+#[derive(Clone, Debug)]
+pub(crate) struct OneWay {
+    pub(crate) key: FlowKey,
+    pub(crate) exporter: Option<IpAddr>,
+    pub(crate) start: Time,
+    pub(crate) end: Time,
+    pub(crate) phase: Phase,
+    pub(crate) end_reason: EndReason,
+    pub(crate) counters: Counters,
+    pub(crate) flags: u16,
+    pub(crate) first_flags: u16,
+    pub(crate) src_mac: Option<Mac>,
+    pub(crate) dst_mac: Option<Mac>,
+    pub(crate) ttl: u8,
+    pub(crate) tos: u8,
+    /// What is said of the other direction without counting it.
+    pub(crate) reverse_flags: u16,
+    pub(crate) reverse_ttl: u8,
+    pub(crate) icmp: Option<(u8, u8)>,
+    pub(crate) sampling: u32,
+    /// The record it was taken from, when that says more than exporters do.
+    pub(crate) whole: Option<Box<FlowRecord>>,
+}
+
+impl OneWay {
+    /// What a record tells of its forward direction; it keeps what else it says.
+    pub(crate) fn of(flow: FlowRecord) -> Self {
+        Self {
+            key: flow.key,
+            exporter: flow.exporter,
+            start: flow.start,
+            end: flow.end,
+            phase: flow.phase,
+            end_reason: flow.end_reason,
+            counters: flow.forward,
+            flags: flow.forward_flags,
+            first_flags: flow.first_flags,
+            src_mac: flow.initiator_mac,
+            dst_mac: flow.responder_mac,
+            ttl: flow.forward_ttl,
+            tos: flow.tos,
+            reverse_flags: flow.reverse_flags,
+            reverse_ttl: flow.reverse_ttl,
+            icmp: flow.icmp,
+            sampling: flow.sampling,
+            whole: Some(Box::new(flow)),
+        }
+    }
+
+    /// Does it tell of the same flow, in the same direction, by the same exporter?
+    pub(crate) fn repeats(&self, other: &Self) -> bool {
+        let (one, two) = (&self.key, &other.key);
+        one.proto == two.proto
+            && (one.initiator_port, one.responder_port) == (two.initiator_port, two.responder_port)
+            && (one.initiator_ip, one.responder_ip) == (two.initiator_ip, two.responder_ip)
+            && self.exporter == other.exporter
+    }
+
+    /// Does it tell of the same flow in the other direction, by the same exporter?
+    pub(crate) fn answers(&self, other: &Self) -> bool {
+        let (one, two) = (&self.key, &other.key);
+        one.proto == two.proto
+            && (one.initiator_port, one.responder_port) == (two.responder_port, two.initiator_port)
+            && (one.initiator_ip, one.responder_ip) == (two.responder_ip, two.initiator_ip)
+            && self.exporter == other.exporter
+    }
+
+    /// Can there be a counterpart at all? What goes to a group, or to itself, and ICMP that asks nothing, has none.
+    pub(crate) fn pairs(&self) -> bool {
+        let key = &self.key;
+        let group = key.responder_ip.is_multicast() || key.responder_ip == IpAddr::from([255; 4]);
+        let one_way_icmp = matches!(key.proto, proto::ICMP | proto::ICMP6)
+            && weir_model::community_id::icmp_counterpart(key.proto, key.initiator_port as u8).is_none();
+        !group && !one_way_icmp && !self.answers(self)
+    }
+
+    /// The flow record, its reverse unknown and its connection state not judged yet.
+    pub(crate) fn record(self) -> FlowRecord {
+        let mut flow = match self.whole {
+            None => {
+                let mut flow = FlowRecord::new(self.key, self.start);
+                (flow.forward, flow.forward_total) = (self.counters, self.counters);
+                (flow.forward_flags, flow.first_flags) = (self.flags, self.first_flags);
+                (flow.reverse_flags, flow.reverse_ttl) = (self.reverse_flags, self.reverse_ttl);
+                (flow.forward_ttl, flow.tos, flow.icmp) = (self.ttl, self.tos, self.icmp);
+                flow.exporter = self.exporter;
+                flow
+            }
+            Some(mut whole) => {
+                if self.start < whole.flow_start {
+                    whole.flow_start = self.start;
+                    whole.id = FlowId::derive(&whole.key, self.start);
+                }
+                *whole
+            }
+        };
+        (flow.start, flow.end) = (self.start, self.end);
+        (flow.phase, flow.end_reason) = (self.phase, self.end_reason);
+        (flow.initiator_mac, flow.responder_mac) = (self.src_mac, self.dst_mac);
+        flow.sampling = self.sampling;
+        flow
+    }
+
+    /// The flow record when no counterpart came. A lone answer from a service port is turned round, so that a server whose
+    /// clients' packets went another way does not pass for one who calls them.
+    pub(crate) fn lone(self) -> FlowRecord {
+        let with_ports = matches!(self.key.proto, proto::TCP | proto::UDP);
+        let opens =
+            self.key.proto == proto::TCP && self.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
+        let answer = with_ports && !opens && from_server(self.key.initiator_port, self.key.responder_port);
+        let mut flow = self.record();
+        if answer {
+            record::turn(&mut flow);
+            flow.initiator_reason = InitiatorReason::Port;
+        }
+        flow.conn_state = record::conn_state(&flow);
+        flow
+    }
+
+    /// The biflow of two counterparts.
+    pub(crate) fn join(self, other: Self) -> FlowRecord {
+        let (mine_begins, reason) = initiator(&self, &other);
+        let (mut one, answer) = if mine_begins { (self, other) } else { (other, self) };
+        one.start = one.start.min(answer.start);
+        one.end = one.end.max(answer.end);
+        one.src_mac = one.src_mac.or(answer.dst_mac);
+        one.dst_mac = answer.src_mac.or(one.dst_mac);
+        if answer.phase == Phase::Update {
+            (one.phase, one.end_reason) = (Phase::Update, answer.end_reason);
+        }
+        one.sampling = one.sampling.max(answer.sampling);
+        let mut flow = one.record();
+        (flow.reverse, flow.reverse_total) = (Some(answer.counters), Some(answer.counters));
+        (flow.reverse_flags, flow.reverse_ttl) = (answer.flags, answer.ttl);
+        flow.initiator_reason = reason;
+        flow.conn_state = record::conn_state(&flow);
+        flow
+    }
+}
+
+/// Do the ports say that `from` is the server's and `to` the client's?
+const fn from_server(from: u16, to: u16) -> bool {
+    from < CLIENT_PORT_MIN && to >= CLIENT_PORT_MIN
+}
+
+/// Did the first record's source begin, and how is that known: by SYN, by protocol, by time, by ports, in this order.
+fn initiator(first: &OneWay, second: &OneWay) -> (bool, InitiatorReason) {
+    let syn = |one: &OneWay| one.key.proto == proto::TCP && one.flags & tcp_flags::SYN != 0;
+    if syn(first) != syn(second) {
+        return (syn(first), InitiatorReason::Syn);
+    }
+    if matches!(first.key.proto, proto::ICMP | proto::ICMP6) {
+        // Every pair of asking and answering types has the asker on an even IPv6 type, and on 8, 10, 13, 15 or 17.
+        let asks = |one: &OneWay| {
+            matches!(
+                one.key.initiator_port,
+                8 | 10 | 13 | 15 | 17 | 128 | 130 | 133 | 135 | 139 | 144
+            )
+        };
+        if asks(first) != asks(second) {
+            return (asks(first), InitiatorReason::Protocol);
+        }
+    }
+    if first.start != second.start {
+        return (first.start < second.start, InitiatorReason::FirstPacket);
+    }
+    let (from, to) = (first.key.initiator_port, first.key.responder_port);
+    if from == to {
+        return (true, InitiatorReason::FirstPacket);
+    }
+    (from > to, InitiatorReason::Port)
+}
