@@ -11,7 +11,7 @@ use weir_benches::compare;
 use weir_benches::compare::subject::PEERS;
 use weir_benches::mix::truth::Kind;
 use weir_benches::mix::{self, FLOWS_MAX, Settings};
-use weir_benches::{search, store};
+use weir_benches::{collect, search, store};
 
 /// The program's own allocator, so that the store costs here what it costs there.
 #[global_allocator]
@@ -38,8 +38,38 @@ enum Command {
     Compare(CompareOptions),
     /// Fill a flow store with generated records and print bytes per flow and rows per CPU-second
     Store(StoreOptions),
+    /// Decode and pair records, then receive and store them beside nfcapd and nfacctd, and print CPU time a record
+    Collect(CollectOptions),
     /// Ask a filled store five questions and print CPU seconds, beside DuckDB and DataFusion where Python has them
     Search(SearchOptions),
+}
+
+#[derive(clap::Args)]
+struct CollectOptions {
+    /// The weir binary
+    #[arg(long, default_value = "target/release/weir")]
+    weir: PathBuf,
+    /// Records a second sent to each subject
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    rate: u32,
+    /// How long they are sent
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// Peers to run beside; a missing one is told
+    #[arg(long, value_delimiter = ',', value_parser = collect::live::PEERS, default_values = collect::live::PEERS)]
+    peers: Vec<String>,
+    /// Leave the peers out
+    #[arg(long)]
+    no_peers: bool,
+    /// Only what is measured inside this process: no sockets, no weir binary
+    #[arg(long)]
+    inside: bool,
+    /// Directory for what subjects write
+    #[arg(long)]
+    scratch: Option<PathBuf>,
+    /// Exit with 1 when a bar is missed
+    #[arg(long)]
+    strict: bool,
 }
 
 #[derive(clap::Args)]
@@ -141,6 +171,7 @@ fn main() -> ExitCode {
         Command::Mix(options) => write_mix(&options).map(|()| true),
         Command::Compare(options) => run_comparison(options),
         Command::Store(options) => measure_store(&options),
+        Command::Collect(options) => measure_collecting(options),
         Command::Search(options) => measure_search(&options),
     };
     match outcome {
@@ -261,6 +292,28 @@ fn measure_search(options: &SearchOptions) -> io::Result<bool> {
     let peers = !options.no_peers && options.only.is_none();
     let python = peers.then_some(options.python.as_path());
     let outcome = search::run(&options.dir, options.only.as_deref(), python)?;
+    let mut out = io::stdout();
+    out.write_all(outcome.text().as_bytes())?;
+    for missed in outcome.missed() {
+        writeln!(out, "missed: {missed}")?;
+    }
+    Ok(outcome.missed().is_empty() || !options.strict)
+}
+
+/// True unless `--strict` is set and a bar was missed.
+fn measure_collecting(options: CollectOptions) -> io::Result<bool> {
+    let live = collect::live::Options {
+        weir: options.weir,
+        peers: if options.no_peers {
+            Vec::new()
+        } else {
+            options.peers
+        },
+        rate: options.rate,
+        seconds: options.seconds,
+        scratch: options.scratch.unwrap_or_else(std::env::temp_dir),
+    };
+    let outcome = collect::run((!options.inside).then_some(&live))?;
     let mut out = io::stdout();
     out.write_all(outcome.text().as_bytes())?;
     for missed in outcome.missed() {

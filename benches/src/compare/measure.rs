@@ -97,7 +97,7 @@ pub fn run(command: &CommandLine, stdout: Option<&Path>, stderr: &Path) -> io::R
 }
 
 /// Waits on a second thread, because only a wait that blocks returns the wall time exactly.
-fn wait(child: Child) -> io::Result<ResUse> {
+pub(crate) fn wait(child: Child) -> io::Result<ResUse> {
     let id = child.id();
     let (sender, receiver) = mpsc::channel();
     let waiter = thread::spawn(move || sender.send(child.wait4()));
