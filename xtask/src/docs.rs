@@ -27,6 +27,7 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
         ("clickhouse.sql", clickhouse()),
         // JSON has no comments: its own description says what it is.
         ("openapi.json", weir_api::document()),
+        ("config.schema.json", weir::config::schema()),
     ];
     let mut stale = Vec::new();
     for (name, text) in pages {
@@ -159,7 +160,8 @@ fn config() -> String {
          | `geo.files` | none | files in the MaxMind DB format that tell countries and AS numbers (MaxMind, DB-IP, IPinfo), \
          asked in this order; the live collector reads them again when they change |\n\
          | `detect.shards` | 1 | detection workers, 1 to 16; events do not depend on it |\n\
-         | `serve.listen` | `\"127.0.0.1:8844\"` | where `weir serve` shows its interface, on this machine only |\n\
+         | `serve.listen` | `\"127.0.0.1:8844\"` | where `weir serve` shows its interface; beyond this machine over TLS |\n\
+         | `serve.tls_cert`, `serve.tls_key` | own certificate | certificate chain and private key of the interface (PEM) |\n\
          | `serve.store` | the state folder | folder of flows, events, accounts and learned state |\n\
          | `serve.watch` | none | folder whose capture files are read as they come |\n\
          | `serve.collect` | `[\"netflow\", \"ipfix\", \"sflow\"]` | where flow exports are taken; `[]`: nowhere |\n\

@@ -54,7 +54,7 @@ pub(crate) struct Trail {
 
 /// The newest entries of the audit trail, and whether its chain of hashes holds.
 #[utoipa::path(get, path = "/audit", tag = "settings", params(AuditParams),
-    security(("session" = ["admin"]), ("token" = ["admin"])),
+    security(("session" = ["auditor"]), ("token" = ["auditor"])),
     responses((status = 200, body = Trail), (status = 503, body = Problem)))]
 pub(crate) async fn trail(
     State(app): State<Arc<App>>,

@@ -103,6 +103,13 @@ pub(crate) struct Who {
     pub(crate) guest: bool,
 }
 
+impl Who {
+    /// The user, also when a token of the user's asks.
+    pub(crate) fn user(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+}
+
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct From(pub(crate) IpAddr);
@@ -165,7 +172,7 @@ fn admit(app: &App, needs: &Needs, request: &Request) -> Result<Option<Who>, Pro
             StatusCode::UNAUTHORIZED,
             "log in first (POST /api/v1/session), or send a token: Authorization: Bearer weir_...",
         )),
-        (Need::Role(role), Some(known)) if known.role >= role => Ok(who),
+        (Need::Role(role), Some(known)) if known.role.may(role) => Ok(who),
         (Need::Role(role), Some(known)) => Err(Problem::new(
             StatusCode::FORBIDDEN,
             format!(

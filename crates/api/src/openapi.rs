@@ -12,8 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    App, audit, events, false_positives, filter, flows, guard, health, hosts, methods, overview, session,
-    stream, users,
+    App, audit, events, false_positives, filter, flows, guard, health, hosts, methods, overview, searches,
+    second_factor, session, settings, stream, users,
 };
 
 /// Where the interface lies.
@@ -25,7 +25,7 @@ pub(crate) const ROOT: &str = "/api/v1";
         title = "Weir",
         description = "Everything the web interface does. Times are RFC 3339 in UTC; spans have a default of a day; lists \
                        have a limit and a cursor; faults are problem+json. The role a route needs stands beside its \
-                       security scheme: viewer, analyst or admin. Requests that change something need the header \
+                       security scheme: viewer, analyst, hunter, editor, auditor or admin. Requests that change something need the header \
                        X-Weir-CSRF unless they bring a token.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
@@ -81,6 +81,15 @@ pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(users::change_user, users::remove_user))
         .routes(routes!(users::tokens, users::add_token))
         .routes(routes!(users::remove_token))
+        .routes(routes!(settings::all, settings::change))
+        .routes(routes!(settings::methods))
+        .routes(routes!(settings::reload))
+        .routes(routes!(second_factor::help))
+        .routes(routes!(second_factor::begin))
+        .routes(routes!(second_factor::confirm))
+        .routes(routes!(second_factor::end))
+        .routes(routes!(searches::list, searches::add))
+        .routes(routes!(searches::replace, searches::forget))
         .routes(routes!(audit::trail));
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest(ROOT, routes)

@@ -110,6 +110,13 @@ impl Problem {
         problem
     }
 
+    /// The same with another status.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.title = status.canonical_reason().unwrap_or("Problem");
+        self.status = status.as_u16();
+        self
+    }
+
     /// A filter is wrong.
     pub(crate) fn filter(place: &str, error: &QueryError) -> Self {
         let mut problem = Self::new(StatusCode::BAD_REQUEST, format!("{place}: {}", error.message));

@@ -35,7 +35,11 @@ pub(crate) fn same(one: &str, other: &str) -> bool {
             == 0
 }
 
-fn random<const N: usize>() -> [u8; N] {
+/// Bytes of the system's generator.
+///
+/// # Panics
+/// As [`new`].
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     #[expect(clippy::expect_used, reason = "without random numbers no secret can be made")]
     getrandom::fill(&mut bytes).expect("the system gives random numbers");

@@ -39,6 +39,8 @@ pub(crate) struct Session {
 pub(crate) struct SessionUser {
     name: String,
     role: Role,
+    /// A code is asked for at log-in.
+    second_factor: bool,
     /// A visitor of a demonstration, who did not log in.
     guest: bool,
     /// Send this as the header X-Weir-CSRF with everything that is not a GET. Absent for API tokens, which need none.
@@ -52,6 +54,8 @@ pub(crate) struct SessionUser {
 pub(crate) struct LogIn {
     name: String,
     password: String,
+    /// For accounts with a second factor: the code of the authenticator, or a recovery code.
+    code: Option<String>,
 }
 
 /// The first administrator.
@@ -70,6 +74,7 @@ pub(crate) struct SetUp {
     responses((status = 200, body = Session)))]
 pub(crate) async fn who(State(app): State<Arc<App>>, who: Option<Extension<Who>>) -> Json<Session> {
     let user = who.map(|Extension(who)| SessionUser {
+        second_factor: app.accounts().has_second(who.user()),
         name: who.name,
         role: who.role,
         guest: who.guest,
@@ -92,7 +97,13 @@ pub(crate) async fn log_in(
     let old = cookie(&headers, app.set.secure).map(str::to_owned);
     let name = given.name.clone();
     let opened = with_passwords(&app, move |accounts| {
-        let opened = accounts.log_in(&given.name, &given.password, &from.to_string(), clock())?;
+        let opened = accounts.log_in(
+            &given.name,
+            &given.password,
+            given.code.as_deref(),
+            &from.to_string(),
+            clock(),
+        )?;
         if let Some(old) = old {
             accounts.log_out(&old);
         }
@@ -140,7 +151,7 @@ pub(crate) async fn set_up(
     let name = given.name.clone();
     let opened = with_passwords(&app, move |accounts| {
         accounts.set_up(&given.token, &given.name, &given.password, clock())?;
-        accounts.log_in(&given.name, &given.password, &from.to_string(), clock())
+        accounts.log_in(&given.name, &given.password, None, &from.to_string(), clock())
     })
     .await?;
     audit::note(&app, &name, "set up", &name, "first administrator").await?;
@@ -152,6 +163,7 @@ fn opened_response(app: &App, opened: Opened) -> Response {
     let user = SessionUser {
         name: opened.name,
         role: opened.user.role,
+        second_factor: opened.user.has_second(),
         guest: false,
         csrf: Some(opened.csrf),
     };
@@ -186,6 +198,10 @@ impl std::convert::From<AccountError> for Problem {
         let text = error.to_string();
         match error {
             AccountError::Denied => Self::new(StatusCode::UNAUTHORIZED, text),
+            AccountError::CodeNeeded | AccountError::Code => {
+                Self::at("/code", text).with_status(StatusCode::UNAUTHORIZED)
+            }
+            AccountError::NoEnrolment => Self::new(StatusCode::CONFLICT, text),
             AccountError::Throttled(seconds) => Self::later(StatusCode::TOO_MANY_REQUESTS, text, seconds),
             AccountError::SetupToken => Self::new(StatusCode::FORBIDDEN, text),
             AccountError::Name => Self::at("/name", text),

@@ -12,7 +12,8 @@ use weir_store::event::EventStore;
 use weir_store::flow::Shared;
 
 use crate::accounts::Accounts;
-use crate::status::Status;
+use crate::settings::{ChangeError, MethodSettings, Settings};
+use crate::status::{Reload, Status};
 use crate::stream::Stream;
 
 /// Searches of the flow store at once; more wait.
@@ -38,6 +39,19 @@ pub struct Flows {
 pub trait Program: Send + Sync {
     /// These rules of false positives are in force from now on, in the place of all before.
     fn rules(&self, rules: Vec<FalsePositiveRule>);
+    /// Everything that is set.
+    fn settings(&self) -> Settings;
+    /// Methods with their instances.
+    fn methods(&self) -> Vec<MethodSettings>;
+    /// Changes settings by a merge patch; `etag` is what the asker has seen. A dry run only says what would happen.
+    fn change(
+        &self,
+        patch: &serde_json::Value,
+        etag: Option<&str>,
+        dry_run: bool,
+    ) -> Result<Reload, ChangeError>;
+    /// Reads the configuration file again.
+    fn reload(&self) -> Reload;
 }
 
 /// What the interface is made with.

@@ -28,6 +28,8 @@ pub(crate) struct UserShown {
     name: String,
     role: Role,
     disabled: bool,
+    /// A code is asked for at log-in.
+    second_factor: bool,
     created: String,
 }
 
@@ -175,7 +177,7 @@ pub(crate) async fn add_token(
             "log in with name and password to make a token",
         ));
     }
-    if new.role > who.role {
+    if !who.role.may(new.role) {
         let detail = format!(
             "a token of {} may have the role {} at most",
             who.name,
@@ -220,8 +222,7 @@ pub(crate) async fn remove_token(
 }
 
 fn may_see(who: &Who, token: &Token) -> bool {
-    let user = who.name.split('/').next().unwrap_or_default();
-    who.role == Role::Admin || token.owner == user
+    who.role == Role::Admin || token.owner == who.user()
 }
 
 fn user_shown(name: String, user: &User) -> UserShown {
@@ -229,6 +230,7 @@ fn user_shown(name: String, user: &User) -> UserShown {
         name,
         role: user.role,
         disabled: user.disabled,
+        second_factor: user.has_second(),
         created: rfc3339(Time(user.created_ns)),
     }
 }

@@ -1,8 +1,10 @@
 //! The configuration file: TOML, every key known, errors that name the nearest key. Flags override it.
 
+mod effective;
 mod geo;
 mod indicators;
 mod instances;
+mod layers;
 mod lists;
 pub mod patterns;
 mod serve;
@@ -24,7 +26,9 @@ use weir_triage::{Preset, TriageConfig};
 use crate::fetch::Remote;
 use crate::syscheck;
 
+pub use effective::{dump, lists as named_lists, methods, needs_restart, schema, values};
 pub use geo::GeoFiles;
+pub use layers::{Layers, MANAGED};
 pub use serve::ServeConfig;
 
 /// The method whose submethods are patterns.

@@ -379,6 +379,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own searches and those that are shared, by name. */
+        get: operations["get_searches"];
+        put?: never;
+        /** Keeps a search. */
+        post: operations["post_searches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/searches/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Replaces a search of one's own. */
+        put: operations["put_searches_id"];
+        post?: never;
+        /** Forgets a search of one's own. */
+        delete: operations["delete_searches_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -396,6 +432,114 @@ export interface paths {
         post: operations["post_session"];
         /** Logs out. */
         delete: operations["delete_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a second factor (TOTP, RFC 6238): give the answer to an authenticator, then confirm with its code. */
+        post: operations["post_session_second-factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/second-factor/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirms it with the authenticator's code; from now on log-ins need one. */
+        post: operations["post_session_second-factor_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/second-factor/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes one's own second factor off. */
+        post: operations["post_session_second-factor_end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that is set, with origins. */
+        get: operations["get_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Changes settings: a JSON merge patch (RFC 7396) over what was changed here before. null takes a change back, so that
+         *     the operator's file or the default holds again. The whole is checked first; nothing changes when it is not right.
+         * @description `{"preset": "quiet", "inside": ["10.0.0.0/8"], "methods": {"dictattack": {"attempts_min": 30, "off": ["HTTPProtocol"]}},
+         *     "lists": {"servers": ["10.0.0.1"]}}`. The tables serve and detect, and names of files, are the operator's alone.
+         */
+        patch: operations["patch_settings"];
+        trace?: never;
+    };
+    "/api/v1/settings/methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Methods with their instances and parameters. */
+        get: operations["get_settings_methods"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/reload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads the operator's file again, as SIGHUP and `weir ctl reload` do. */
+        post: operations["post_settings_reload"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -530,6 +674,23 @@ export interface paths {
         head?: never;
         /** Changes a user and ends the user's sessions. */
         patch: operations["patch_users_name"];
+        trace?: never;
+    };
+    "/api/v1/users/{name}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes the second factor off an account whose owner lost authenticator and recovery codes. */
+        delete: operations["delete_users_name_second-factor"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
 }
@@ -868,6 +1029,10 @@ export interface components {
             /** @description In a filter: byte behind the last that is meant. */
             to?: number | null;
         };
+        /** @description A code of the authenticator. */
+        FirstCode: {
+            code: string;
+        };
         /** @description A column of an answer. */
         FlowColumn: {
             /** @description `number`, `bytes`, `duration` (nanoseconds), `time` (RFC 3339), `address`, `mac`, `tcp_flags`, `text`, `flag`, `ratio`. */
@@ -998,6 +1163,22 @@ export interface components {
              */
             proto: number;
         };
+        /** @description One instance of a method. */
+        InstanceSettings: {
+            enabled: boolean;
+            /** @description The records it sees; absent: all. */
+            filter?: string | null;
+            name: string;
+            /** @description Submethods that are switched off. */
+            off: string[];
+            params: components["schemas"]["ParamSetting"][];
+            /** @description Priority of its events. */
+            priority: string;
+        };
+        /** @description A search that was kept. */
+        KeptSearch: {
+            id: string;
+        };
         /**
          * @description How much the data can be trusted.
          * @enum {string}
@@ -1005,6 +1186,8 @@ export interface components {
         Level: "good" | "warning" | "bad";
         /** @description Name and password. */
         LogIn: {
+            /** @description For accounts with a second factor: the code of the authenticator, or a recovery code. */
+            code?: string | null;
             name: string;
             password: string;
         };
@@ -1064,6 +1247,28 @@ export interface components {
             method: string;
             title: string;
         };
+        /** @description A method with its instances. */
+        MethodSettings: {
+            code: string;
+            family: string;
+            /** @description One named "default" unless there are several. */
+            instances: components["schemas"]["InstanceSettings"][];
+            origin: components["schemas"]["Origin"];
+            /** @description Key in the configuration: `methods.<slug>`. */
+            slug: string;
+            submethods: components["schemas"]["SubmethodSetting"][];
+            title: string;
+            what: string;
+        };
+        /** @description A named list, `@name` in filters. */
+        NamedList: {
+            /** @description The first thousand. */
+            items: string[];
+            name: string;
+            origin: components["schemas"]["Origin"];
+            /** @description How many there are. */
+            total: number;
+        };
         /** @description A rule to be made. */
         NewRule: {
             conditions: components["schemas"]["RuleConditions"];
@@ -1076,6 +1281,16 @@ export interface components {
             mark_stored?: boolean;
             /** @description Why it is harmless. */
             note?: string;
+        };
+        /** @description A search to be kept. */
+        NewSearch: {
+            /** @description `flows`, `events` or `hosts`. */
+            kind: string;
+            name: string;
+            /** @description What the interface needs to ask again: filter, span, columns. */
+            query: Record<string, never>;
+            /** @description Others of the site see it, too. */
+            shared?: boolean;
         };
         /** @description A new token. */
         NewToken: {
@@ -1110,6 +1325,11 @@ export interface components {
             /** @description What was found and what to do. */
             text: string;
         };
+        /**
+         * @description Where a value comes from.
+         * @enum {string}
+         */
+        Origin: "default" | "file" | "managed";
         /** @description The first page. */
         Overview: {
             /** @description The span of the same length just before, for comparison. */
@@ -1127,6 +1347,10 @@ export interface components {
             /** @description Events of the highest risk that nobody has closed. */
             worst: components["schemas"]["EventRow"][];
         };
+        /** @description One's own password, again. */
+        OwnPassword: {
+            password: string;
+        };
         /** @description A parameter of a method. */
         Param: {
             /** @description Effect, with the unit. */
@@ -1138,6 +1362,19 @@ export interface components {
             /** Format: double */
             low?: number | null;
             name: string;
+        };
+        /** @description A parameter of an instance. */
+        ParamSetting: {
+            /** @description Effect, with the unit. */
+            about: string;
+            default: unknown;
+            /** Format: double */
+            high?: number | null;
+            /** Format: double */
+            low?: number | null;
+            name: string;
+            origin: components["schemas"]["Origin"];
+            value: unknown;
         };
         /** @description Events of one priority. */
         PriorityCount: {
@@ -1176,6 +1413,11 @@ export interface components {
             /** @description This method and submethod, this source, these targets and ports. */
             conditions: components["schemas"]["RuleConditions"];
             note: string;
+        };
+        /** @description For whoever loses the authenticator. */
+        RecoveryCodes: {
+            /** @description Each logs in once in the place of a code. Shown this once. */
+            recovery: string[];
         };
         /** @description What became of reading the configuration again. */
         Reload: {
@@ -1219,10 +1461,10 @@ export interface components {
             threat: number;
         };
         /**
-         * @description What somebody may do; each may all that those before it may.
+         * @description What somebody may do. From viewer to admin each may all that those before it may; the auditor stands beside them.
          * @enum {string}
          */
-        Role: "viewer" | "analyst" | "admin";
+        Role: "viewer" | "analyst" | "hunter" | "editor" | "auditor" | "admin";
         /** @description What is harmless. A list that is empty or absent asks nothing; one entry of a list must fit, and all lists must. */
         RuleConditions: {
             /** @default [] */
@@ -1304,6 +1546,25 @@ export interface components {
             since?: string | null;
             until?: string | null;
         };
+        /** @description A kept search. */
+        SearchShown: {
+            changed: string;
+            id: string;
+            kind: string;
+            name: string;
+            /** @description One's own: it may be changed and removed. */
+            own: boolean;
+            owner: string;
+            query: Record<string, never>;
+            shared: boolean;
+        };
+        /** @description What an authenticator needs; not shown again. */
+        SecondFactor: {
+            /** @description To type in: base 32; SHA-1, six digits, thirty seconds. */
+            secret: string;
+            /** @description The same for a picture: `otpauth://totp/...` */
+            uri: string;
+        };
         /** @description Who is asking, and what the interface has to know before anything else. */
         Session: {
             /** @description A demonstration: a store that is deleted at the end, no log-in. */
@@ -1324,6 +1585,8 @@ export interface components {
             guest: boolean;
             name: string;
             role: components["schemas"]["Role"];
+            /** @description A code is asked for at log-in. */
+            second_factor: boolean;
         };
         /** @description The first administrator. */
         SetUp: {
@@ -1332,6 +1595,33 @@ export interface components {
             password: string;
             /** @description As printed when the server started. */
             token: string;
+        };
+        /** @description One value that is in force. */
+        SettingValue: {
+            /** @description Effect for the operator, with unit and bounds. */
+            about: string;
+            default: unknown;
+            /** @description `methods.dictattack.attempts_min` */
+            key: string;
+            /** @description Takes force only after a restart. */
+            needs_restart: boolean;
+            origin: components["schemas"]["Origin"];
+            /** @description As JSON; null: not set, and without a default of its own. */
+            value: unknown;
+        };
+        /** @description Everything that is set. */
+        Settings: {
+            /** @description Changes when a setting changes; send it as If-Match with a change. */
+            etag: string;
+            /** @description The operator's file. */
+            file?: string | null;
+            /** @description What reading the lists of indicators came to, a line each. */
+            indicators: string[];
+            lists: components["schemas"]["NamedList"][];
+            /** @description The file of changes made here. */
+            managed: string;
+            reload?: components["schemas"]["Reload"] | null;
+            values: components["schemas"]["SettingValue"][];
         };
         /**
          * @description Kind of a source.
@@ -1442,6 +1732,11 @@ export interface components {
             needs: string[];
             /** @description It fires when any of these holds. */
             rules: string[];
+        };
+        /** @description What exactly a method recognises. */
+        SubmethodSetting: {
+            about: string;
+            name: string;
         };
         /** @description Something that can be typed next. */
         Suggestion: {
@@ -1586,6 +1881,8 @@ export interface components {
             disabled: boolean;
             name: string;
             role: components["schemas"]["Role"];
+            /** @description A code is asked for at log-in. */
+            second_factor: boolean;
         };
         /**
          * @description Something to do with events.
@@ -2505,6 +2802,164 @@ export interface operations {
             };
         };
     };
+    get_searches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchShown"][];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_searches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSearch"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptSearch"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_searches_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSearch"];
+            };
+        };
+        responses: {
+            /** @description Replaced */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_searches_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_session: {
         parameters: {
             query?: never;
@@ -2578,6 +3033,245 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    "post_session_second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnPassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondFactor"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post_session_second-factor_confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirstCode"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post_session_second-factor_end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnPassword"];
+            };
+        };
+        responses: {
+            /** @description Taken off */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+        };
+    };
+    patch_settings: {
+        parameters: {
+            query?: {
+                /** @description Only says what would happen. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reload"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_settings_methods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MethodSettings"][];
+                };
+            };
+        };
+    };
+    post_settings_reload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reload"];
+                };
             };
         };
     };
@@ -2872,6 +3566,34 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete_users_name_second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken off */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

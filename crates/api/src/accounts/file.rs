@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::second::Second;
 use super::{AccountError, Role};
 
 /// Version of the file's form.
@@ -23,6 +24,15 @@ pub struct User {
     pub created_ns: i64,
     /// Argon2id in PHC form.
     pub(super) password: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) second: Option<Second>,
+}
+
+impl User {
+    /// Is a code asked for at log-in?
+    pub const fn has_second(&self) -> bool {
+        self.second.is_some()
+    }
 }
 
 impl std::fmt::Debug for User {

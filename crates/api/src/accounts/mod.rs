@@ -3,8 +3,10 @@
 
 mod file;
 mod password;
+mod second;
 mod session;
 mod throttle;
+mod totp;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,6 +18,8 @@ use weir_model::{NANOS_PER_S, Time};
 use crate::secret;
 use file::Kept;
 pub use file::{Token, User};
+pub use second::Enrolment;
+use second::Waiting;
 use session::Sessions;
 use throttle::Throttle;
 
@@ -27,27 +31,43 @@ const NAME_BYTES_MAX: usize = 64;
 /// How long the token of the first start can be used.
 pub const SETUP_VALID_S: i64 = 3600;
 
-/// What somebody may do; each may all that those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+/// What somebody may do. From viewer to admin each may all that those before it may; the auditor stands beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads.
     Viewer,
-    /// Works on events.
+    /// Works on events, says what is harmless.
     Analyst,
-    /// Manages users, tokens and settings.
+    /// Sees payload and recordings.
+    Hunter,
+    /// Changes detection: methods, lists, networks.
+    Editor,
+    /// Reads, and sees the audit trail; changes nothing.
+    Auditor,
+    /// Manages users, tokens and the server.
     Admin,
 }
 
 impl Role {
-    /// All of them, from least.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Analyst, Self::Admin];
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Viewer,
+        Self::Analyst,
+        Self::Hunter,
+        Self::Editor,
+        Self::Auditor,
+        Self::Admin,
+    ];
 
     /// Word in the API.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
             Self::Analyst => "analyst",
+            Self::Hunter => "hunter",
+            Self::Editor => "editor",
+            Self::Auditor => "auditor",
             Self::Admin => "admin",
         }
     }
@@ -55,6 +75,26 @@ impl Role {
     /// Reads the word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.word() == word)
+    }
+
+    /// May it do what is for `need`?
+    pub fn may(self, need: Self) -> bool {
+        let rank = |role: Self| match role {
+            Self::Viewer | Self::Auditor => 0,
+            Self::Analyst => 1,
+            Self::Hunter => 2,
+            Self::Editor => 3,
+            Self::Admin => 4,
+        };
+        match need {
+            Self::Auditor => matches!(self, Self::Auditor | Self::Admin),
+            need => rank(self) >= rank(need),
+        }
+    }
+
+    /// This role where `owner` may as much, else the owner's.
+    pub(crate) fn within(self, owner: Self) -> Self {
+        if owner.may(self) { self } else { owner }
     }
 }
 
@@ -75,6 +115,15 @@ pub enum AccountError {
     Taken(String),
     #[error("there is no user or token {0:?}")]
     Unknown(String),
+    /// The password was right; the account has a second factor.
+    #[error(
+        "this account has a second factor: send the code of the authenticator, or a recovery code, as well"
+    )]
+    CodeNeeded,
+    #[error("the code is wrong, was used already, or its time has passed")]
+    Code,
+    #[error("no second factor was begun in the last ten minutes; begin again")]
+    NoEnrolment,
     #[error("there must be an administrator left")]
     LastAdmin,
     #[error("there are {0} already, which is the limit; remove one first")]
@@ -119,6 +168,8 @@ struct State {
     kept: Kept,
     sessions: Sessions,
     throttle: Throttle,
+    /// Second factors begun and not confirmed.
+    waiting: Vec<Waiting>,
     /// Hash of the token of the first start, and when it expires.
     setup: Option<(String, Time)>,
 }
@@ -133,6 +184,7 @@ impl Accounts {
                 kept,
                 sessions: Sessions::default(),
                 throttle: Throttle::default(),
+                waiting: Vec::new(),
                 setup: None,
             }),
         })
@@ -184,8 +236,16 @@ impl Accounts {
         Ok(())
     }
 
-    /// Opens a session. Slow: checks the password, taking as long for a user that does not exist.
-    pub fn log_in(&self, name: &str, pass: &str, from: &str, now: Time) -> Result<Opened> {
+    /// Opens a session. Slow: checks the password, taking as long for a user that does not exist. `code` is for accounts
+    /// with a second factor; whoever does not know the password does not learn which those are.
+    pub fn log_in(
+        &self,
+        name: &str,
+        pass: &str,
+        code: Option<&str>,
+        from: &str,
+        now: Time,
+    ) -> Result<Opened> {
         let stored = {
             let mut state = self.state();
             if let Some(wait_s) = state.throttle.wait_s(name, from, now) {
@@ -202,6 +262,8 @@ impl Accounts {
         let Some(user) = user.filter(|user| right && Some(&user.password) == stored.as_ref()) else {
             return Err(AccountError::Denied);
         };
+        // A wrong code, and none where one is needed, count like a wrong password: both can be guessed at.
+        self.pass_second(&mut state, name, code, now)?;
         state.throttle.passed(name, from);
         let (secret, csrf) = state.sessions.open(name, now);
         Ok(Opened {
@@ -245,7 +307,7 @@ impl Accounts {
         token.last_used_ns = Some(now.0);
         Some((
             format!("{}/{}", token.owner, token.name),
-            token.role.min(owner.role),
+            token.role.within(owner.role),
         ))
     }
 
@@ -375,6 +437,7 @@ fn new_user(name: &str, pass: &str, role: Role, now: Time) -> Result<User> {
         disabled: false,
         created_ns: now.0,
         password: password::hash(pass)?,
+        second: None,
     })
 }
 

@@ -84,11 +84,11 @@ fn logging_in_and_out() {
     ));
     for (name, pass) in [("ben", "wrong"), ("nobody", PASS), ("ben", "")] {
         assert!(matches!(
-            accounts.log_in(name, pass, "10.0.0.9", NOW),
+            accounts.log_in(name, pass, None, "10.0.0.9", NOW),
             Err(AccountError::Denied)
         ));
     }
-    let opened = accounts.log_in("ben", PASS, "10.0.0.9", NOW).unwrap();
+    let opened = accounts.log_in("ben", PASS, None, "10.0.0.9", NOW).unwrap();
     let known = accounts.session(&opened.secret, after(1)).unwrap();
     assert_eq!(
         (known.name.as_str(), known.role, &known.csrf),
@@ -96,7 +96,7 @@ fn logging_in_and_out() {
     );
     accounts.log_out(&opened.secret);
     assert!(accounts.session(&opened.secret, after(1)).is_none());
-    let opened = accounts.log_in("ben", PASS, "10.0.0.9", NOW).unwrap();
+    let opened = accounts.log_in("ben", PASS, None, "10.0.0.9", NOW).unwrap();
     accounts
         .change_user("ben", Some(Role::Analyst), None, None)
         .unwrap();
@@ -106,7 +106,7 @@ fn logging_in_and_out() {
     );
     accounts.change_user("ben", None, Some(true), None).unwrap();
     assert!(matches!(
-        accounts.log_in("ben", PASS, "10.0.0.9", NOW),
+        accounts.log_in("ben", PASS, None, "10.0.0.9", NOW),
         Err(AccountError::Denied)
     ));
     for change in [(Some(Role::Viewer), None), (None, Some(true))] {

@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use weir_api::accounts::{Accounts, Role};
+use weir_api::settings::{ChangeError, MethodSettings, Settings};
+use weir_api::status::Reload;
 use weir_api::{App, Flows, Program, Setting};
 use weir_model::{FalsePositiveRule, Time};
 use weir_query::Catalog;
@@ -40,6 +42,43 @@ pub(crate) struct Ran {
 impl Program for Ran {
     fn rules(&self, rules: Vec<FalsePositiveRule>) {
         *self.rules.lock().unwrap() = rules;
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            etag: "1".to_owned(),
+            file: None,
+            managed: "settings.toml".to_owned(),
+            values: Vec::new(),
+            lists: Vec::new(),
+            indicators: Vec::new(),
+            reload: None,
+        }
+    }
+
+    fn methods(&self) -> Vec<MethodSettings> {
+        Vec::new()
+    }
+
+    fn change(&self, patch: &Value, etag: Option<&str>, dry_run: bool) -> Result<Reload, ChangeError> {
+        match (patch.get("preset"), etag) {
+            (_, Some(etag)) if etag != "1" => Err(ChangeError::Stale("1".to_owned())),
+            (Some(_), _) => Ok(Reload {
+                applied: vec!["preset".to_owned()],
+                needs_restart: vec![format!("dry {dry_run}")],
+                ..self.reload()
+            }),
+            (None, _) => Err(ChangeError::Invalid("prest: unknown key".to_owned())),
+        }
+    }
+
+    fn reload(&self) -> Reload {
+        Reload {
+            at: String::new(),
+            applied: Vec::new(),
+            needs_restart: Vec::new(),
+            rejected: None,
+        }
     }
 }
 
@@ -128,7 +167,10 @@ impl House {
         tokio::task::spawn_blocking(move || {
             let name = role.word();
             app.accounts().add_user(name, PASS, role, now()).unwrap();
-            let opened = app.accounts().log_in(name, PASS, "192.0.2.1", now()).unwrap();
+            let opened = app
+                .accounts()
+                .log_in(name, PASS, None, "192.0.2.1", now())
+                .unwrap();
             Badge {
                 cookie: Some(format!("weir={}", opened.secret)),
                 csrf: Some(opened.csrf),

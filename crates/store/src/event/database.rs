@@ -28,6 +28,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "false positive rules",
         include_str!("../../migrations/event/0002_false_positive_rules.sql"),
     ),
+    (
+        3,
+        "saved searches",
+        include_str!("../../migrations/event/0003_saved_searches.sql"),
+    ),
 ];
 
 /// What can go wrong with the event database.

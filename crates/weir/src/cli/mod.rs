@@ -3,6 +3,7 @@
 
 mod again;
 mod collect;
+mod config;
 mod events;
 mod exporters;
 mod feeds;
@@ -50,6 +51,7 @@ Examples:
   weir -r capture.pcap --store flows/        keep flow records and transactions as well
   weir flows --store DIR -s srcip/bytes      who sent and received most (weir flows --help)
   weir serve                                 all of it in one process, with the web interface
+  weir config dump --effective               every value in force and the file it comes from
   weir demo                                  a replayed incident in the browser
   weir hunt --store DIR bad.example          was a name, address or list seen before it was known?
   weir learn --from DIR --learned DIR        teach methods from history
@@ -61,6 +63,10 @@ Examples:
 enum Command {
     /// Receives NetFlow, IPFIX and sFlow and prints events as they close, until SIGINT or SIGTERM.
     Collect(collect::CollectArgs),
+    /// Checks the configuration, and shows what is in force and where it comes from.
+    Config(config::ConfigArgs),
+    /// Tells a running `weir serve` to read its configuration again.
+    Ctl(config::CtlArgs),
     /// Lists stored events, shows one with its history, and does what people do with them.
     Events(Box<events::EventsArgs>),
     /// Runs everything in one process: sources, detection, stores, the web interface and its API.
@@ -188,6 +194,8 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Demo(args)) => serve::demo(args),
         Some(Command::Collect(args)) => collect::run(args),
+        Some(Command::Config(args)) => config::run(args),
+        Some(Command::Ctl(args)) => config::ctl(args),
         Some(Command::Events(args)) => events::run(*args),
         Some(Command::Exporters(args)) => exporters::run(args),
         Some(Command::Flows(args)) => flows::run(&args),

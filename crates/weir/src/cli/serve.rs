@@ -10,7 +10,7 @@ use clap::Args;
 use super::eprint_line;
 use crate::collect::{self, Listen};
 use crate::config::Config;
-use crate::serve::{self, Demo, Serve};
+use crate::serve::{self, Demo, Listening, Serve, TlsFiles};
 
 const SERVE_EXAMPLES: &str = "\
 One process takes flow exports and capture files, looks for events, keeps everything in one folder, and shows it in the
@@ -20,6 +20,7 @@ Examples:
   weir serve                                    exports on the usual ports, the interface on 127.0.0.1:8844
   weir serve --watch /var/captures --no-collect capture files that come to lie in a folder
   weir serve --config weir.toml                 as configured; SIGHUP reads the file again
+  weir serve --listen 0.0.0.0:8844              for others too, over TLS; its certificate is made at the first start
   ssh -L 8844:127.0.0.1:8844 sensor             the interface from elsewhere, through a tunnel
 
 Stop it with Ctrl-C or SIGTERM: what is still open is closed and stored.";
@@ -46,9 +47,16 @@ pub(super) struct ServeArgs {
     /// Folder of flows, events, accounts and learned state (made when it does not exist); the state folder when absent.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// Where the web interface and the API listen: an address of this machine's own [default: 127.0.0.1:8844].
+    /// Where the web interface and the API listen [default: 127.0.0.1:8844]. Beyond this machine's own addresses only over
+    /// TLS: with the certificate given, or one made at the first start.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Certificate chain of the interface (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Reads every capture file that comes to lie in this folder.
     #[arg(long, value_name = "DIR")]
     watch: Option<PathBuf>,
@@ -98,12 +106,20 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode> {
         (false, false) => args.collect,
         (false, true) => configured.collect.unwrap_or_else(usual),
     };
+    let certificate = args.tls_cert.or(configured.tls_cert);
+    let key = args.tls_key.or(configured.tls_key);
     let serve = Serve {
         config: args.config,
         store,
-        listen: match args.listen.or(configured.listen) {
-            Some(listen) => listen,
-            None => LISTEN.parse()?,
+        listen: Listening {
+            address: match args.listen.or(configured.listen) {
+                Some(listen) => listen,
+                None => LISTEN.parse()?,
+            },
+            tls: certificate
+                .zip(key)
+                .map(|(certificate, key)| TlsFiles { certificate, key }),
+            demo: false,
         },
         watch: args.watch.or(configured.watch),
         collect,

@@ -9,6 +9,40 @@ use weir_store::flow::Retention;
 use super::{Result, bad, number, text, texts, unknown};
 use crate::collect::Listen;
 
+/// Its keys, and what they do.
+pub(super) const KEYS: [(&str, &str); 9] = [
+    (
+        "listen",
+        "Where the web interface and the API listen; 127.0.0.1:8844 when absent.",
+    ),
+    (
+        "store",
+        "Folder of flows, events, accounts and learned state; the state folder when absent.",
+    ),
+    ("watch", "Folder whose capture files are read as they come."),
+    (
+        "collect",
+        "Where flow exports are taken; netflow, ipfix, sflow when absent, [] nowhere.",
+    ),
+    (
+        "tls_cert",
+        "Certificate chain of the interface (PEM); one of our own making beyond this machine when absent.",
+    ),
+    ("tls_key", "Its private key (PEM)."),
+    (
+        "keep_days",
+        "Days that flow records and transactions are kept; forever when absent.",
+    ),
+    (
+        "keep_gib",
+        "GiB that they may take; the oldest go first. No limit when absent.",
+    ),
+    (
+        "free_gib",
+        "GiB of the disk left free: the oldest records go when it runs full; 2 when absent.",
+    ),
+];
+
 /// What is configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServeConfig {
@@ -22,20 +56,13 @@ pub struct ServeConfig {
     pub collect: Option<Vec<Listen>>,
     /// How long flow records and transactions are kept.
     pub retention: Retention,
+    /// Certificate chain and private key of the interface.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
 }
 
 /// GiB of its disk that the store leaves free unless the configuration says otherwise.
 const FREE_GIB_DEFAULT: u64 = 2;
-const KEYS: [&str; 7] = [
-    "listen",
-    "store",
-    "watch",
-    "collect",
-    "keep_days",
-    "keep_gib",
-    "free_gib",
-];
-
 impl Default for ServeConfig {
     fn default() -> Self {
         Self {
@@ -43,6 +70,8 @@ impl Default for ServeConfig {
             store: None,
             watch: None,
             collect: None,
+            tls_cert: None,
+            tls_key: None,
             retention: Retention {
                 free_bytes: Some(FREE_GIB_DEFAULT << 30),
                 ..Retention::default()
@@ -60,6 +89,8 @@ impl ServeConfig {
                 "listen" => config.listen = Some(parsed(&place, value)?),
                 "store" => config.store = Some(text(&place, value)?.into()),
                 "watch" => config.watch = Some(text(&place, value)?.into()),
+                "tls_cert" => config.tls_cert = Some(text(&place, value)?.into()),
+                "tls_key" => config.tls_key = Some(text(&place, value)?.into()),
                 "collect" => {
                     let words = texts(&place, value)?;
                     let listeners = words
@@ -72,8 +103,11 @@ impl ServeConfig {
                 }
                 "keep_gib" => config.retention.bytes = Some(gib(&place, value, 1)?),
                 "free_gib" => config.retention.free_bytes = Some(gib(&place, value, 0)?),
-                _ => return Err(unknown(&place, key, KEYS)),
+                _ => return Err(unknown(&place, key, KEYS.map(|(name, _)| name))),
             }
+        }
+        if config.tls_cert.is_some() != config.tls_key.is_some() {
+            return Err(bad("serve", "tls_cert and tls_key go together"));
         }
         Ok(config)
     }

@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use weir_api::status::SourceKind;
 use weir_store::flow::Retention;
 
+use super::configured::Configured;
 use super::http::Server;
 use super::keeping::Stores;
 use super::status::Board;
-use super::{Configured, House, Sources, folder};
+use super::{House, Listening, Sources, folder};
+use crate::config::MANAGED;
 use crate::shutdown;
 
 /// What to show.
@@ -53,22 +55,34 @@ impl Drop for Temporary {
 
 /// Shows until SIGINT or SIGTERM.
 pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
-    super::http::check(demo.listen)?;
+    if !demo.listen.ip().is_loopback() {
+        bail!(
+            "{}: a demonstration lets everybody in, so it listens on this machine only",
+            demo.listen
+        );
+    }
     let stop = shutdown::flag()?;
     let temporary = Temporary::make().context("a temporary folder for the demonstration")?;
     let board = Arc::new(Board::new());
     let stores = Arc::new(Stores::open(&temporary.0, Retention::default())?);
+    let managed = temporary.0.join(MANAGED);
+    let configured = Configured::read(None, Some(managed), stores.rules.clone())?;
+    let configured = Arc::new(configured);
     // A port that is taken must not spoil the first impression.
-    let server = Server::start(&stores, &temporary.0, demo.listen, true, say).or_else(|_| {
-        let any = SocketAddr::new(demo.listen.ip(), 0);
-        Server::start(&stores, &temporary.0, any, true, say)
-    })?;
-    let configured = Configured::read(None, stores.rules.clone())?;
+    let at = |address| Listening {
+        address,
+        tls: None,
+        demo: true,
+    };
+    let start = |address| Server::start(&stores, &configured, &temporary.0, &at(address), say);
+    let any = SocketAddr::new(demo.listen.ip(), 0);
+    // A port that is taken must not spoil the first impression.
+    let server = start(demo.listen).or_else(|_| start(any))?;
     let mut house = House {
         board: board.clone(),
         stores,
         server,
-        configured: Arc::new(configured),
+        configured,
         sources: Sources::new(stop.clone(), say),
         refresher: None,
         say,
@@ -83,7 +97,7 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
         demo.file.display(),
         demo.speed
     ));
-    say(&format!("open http://{}/", house.server.address()));
+    say(&format!("open {}", house.server.shown().0));
     let keeping = house.keeping(&name, SourceKind::File).paced(demo.speed);
     let configured = house.configured.clone();
     house.sources.spawn("replay", move || {
@@ -96,7 +110,7 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
         Ok(())
     })?;
     let stop = house.sources.stop.clone();
-    house.keep(&stop, &AtomicBool::new(false));
+    house.keep(&stop, &AtomicBool::new(false), None);
     let ended = house.end();
     drop(temporary);
     ended

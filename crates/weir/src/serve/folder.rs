@@ -12,9 +12,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use weir_api::status::{SourceKind, SourceState};
 
+use super::TICK;
+use super::configured::Configured;
 use super::keeping::Keeping;
 use super::status::Board;
-use super::{Configured, TICK};
 use crate::config::Config;
 use crate::pipeline::{self, Job};
 

@@ -1,41 +1,43 @@
-//! The thread of the HTTP interface, with its own small runtime.
+//! The thread of the HTTP interface, with its own small runtime: opens the port, and ends it.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use weir_api::App;
 
+use super::configured::Configured;
+use super::connections::{LAST_ANSWERS, serve};
 use super::keeping::Stores;
 use super::program::Running;
 use super::setting::setting;
+use super::tls;
 
-/// How long answers under way may take when everything stops.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Threads for searches and password checks.
 const WORKERS: usize = 8;
 
-/// Refuses an address that others can reach.
-pub(super) fn check(listen: SocketAddr) -> Result<()> {
-    if !listen.ip().is_loopback() {
-        bail!(
-            "{listen}: the interface speaks HTTP without TLS and listens on this machine only: \
-             give 127.0.0.1:PORT, and put a TLS proxy or an SSH tunnel before it"
-        );
-    }
-    Ok(())
+/// Where and how the interface listens.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    pub address: SocketAddr,
+    /// Certificate chain and key (PEM). Without them plain HTTP on this machine's own addresses, and a certificate of our
+    /// own making on all others.
+    pub tls: Option<tls::Files>,
+    /// A demonstration lets everybody in, and deletes what it holds.
+    pub demo: bool,
 }
 
 /// The running interface.
 pub(super) struct Server {
     app: Arc<App>,
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    /// Fingerprint of the certificate; `None`: plain HTTP.
+    secure: Option<String>,
+    stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
 }
 
@@ -43,16 +45,19 @@ impl Server {
     /// Opens the port and serves.
     pub(super) fn start(
         stores: &Stores,
+        configured: &Arc<Configured>,
         folder: &Path,
-        listen: SocketAddr,
-        demo: bool,
+        listening: &Listening,
         say: fn(&str),
     ) -> Result<Self> {
+        let tls = tls::acceptor(listening, folder)?;
+        let (acceptor, secure) = tls.map_or((None, None), |(acceptor, print)| (Some(acceptor), Some(print)));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(WORKERS)
             .build()?;
         let (app, listener, address) = runtime.block_on(async {
+            let listen = listening.address;
             let listener = TcpListener::bind(listen).await.with_context(|| {
                 format!("cannot listen on {listen}; give another port with --listen 127.0.0.1:PORT")
             })?;
@@ -60,34 +65,34 @@ impl Server {
             let events = stores.reader().await?;
             let program = Arc::new(Running {
                 rules: stores.rules.clone(),
+                configured: configured.clone(),
             });
-            let setting = setting(folder, events, stores.flows(), address, program, demo, say)?;
+            let mut setting = setting(
+                folder,
+                events,
+                stores.flows(),
+                address,
+                program,
+                listening.demo,
+                say,
+            )?;
+            setting.secure = secure.is_some();
+            if setting.secure {
+                // A page of another name has no certificate for it: browsers keep it away by themselves.
+                setting.hosts.clear();
+            }
             Ok::<_, anyhow::Error>((Arc::new(App::new(setting)), listener, address))
         })?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let service = weir_api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let (stop, stopped) = watch::channel(false);
+        let router = weir_api::router(app.clone());
         let thread = thread::Builder::new().name("http".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                let (last, ended) = oneshot::channel::<()>();
-                let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-                    let _ = stopped.await;
-                    let _ = last.send(());
-                });
-                let cut = async {
-                    let _ = ended.await;
-                    // Streams never end by themselves.
-                    tokio::time::sleep(LAST_ANSWERS).await;
-                };
-                tokio::select! {
-                    served = serving => if let Err(error) = served { say(&format!("the interface ended: {error}")) },
-                    () = cut => {}
-                }
-            });
+            runtime.block_on(serve(listener, acceptor, router, stopped));
             runtime.shutdown_timeout(LAST_ANSWERS);
         })?;
         Ok(Self {
             app,
             address,
+            secure,
             stop,
             thread,
         })
@@ -97,13 +102,15 @@ impl Server {
         &self.app
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+    /// Where browsers find it, and what its certificate says, when it is secure.
+    pub(super) fn shown(&self) -> (String, Option<&str>) {
+        let scheme = if self.secure.is_some() { "https" } else { "http" };
+        (format!("{scheme}://{}/", self.address), self.secure.as_deref())
     }
 
     /// Answers what is under way, and ends.
     pub(super) fn end(self) {
-        let _ = self.stop.send(());
+        let _ = self.stop.send(true);
         let _ = self
             .thread
             .join()

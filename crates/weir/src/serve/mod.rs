@@ -1,6 +1,9 @@
 //! One process: sources, detection, stores, the HTTP interface. All of its threads are made here: one per source, one
 //! for the interface, and the calling thread, which looks after signals, syncs and the status.
 
+mod configured;
+mod connections;
+mod control;
 mod demo;
 mod folder;
 mod http;
@@ -8,32 +11,36 @@ mod keeping;
 mod program;
 mod setting;
 mod status;
+mod tls;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::SIGHUP;
-use weir_api::status::{Reload, SourceKind, SourceState};
+use weir_api::status::{SourceKind, SourceState, Status};
 use weir_store::flow::Retention;
-use weir_triage::Rules;
 
 use crate::collect::{self, Listen};
-use crate::config::Config;
+use crate::config::{Config, MANAGED};
 use crate::fetch::Refresher;
 use crate::hunting;
 use crate::shutdown;
+use configured::{Configured, told};
+use control::Control;
 use http::Server;
 use keeping::{Keeping, SITE, Stores};
 use setting::now;
 use status::Board;
 
+pub use control::ask;
 pub use demo::{Demo, demo};
+pub use http::Listening;
+pub use tls::Files as TlsFiles;
 
 /// How often signals, syncs and the status are looked after.
 const TICK: Duration = Duration::from_millis(200);
@@ -41,6 +48,8 @@ const TICK: Duration = Duration::from_millis(200);
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// How long sources may take to end; then the program ends without them. Part of the 10 s a stop may take.
 const SOURCES_END: Duration = Duration::from_secs(6);
+/// Threads of sources, each of which may tell one failure.
+const SOURCES_MAX: usize = 64;
 /// Seconds that collected records are held to be put in order.
 const HOLD: Duration = Duration::from_secs(15);
 
@@ -50,8 +59,8 @@ pub struct Serve {
     pub config: Option<PathBuf>,
     /// Folder of stores, accounts and learned state.
     pub store: PathBuf,
-    /// Where the interface listens; loopback.
-    pub listen: SocketAddr,
+    /// Where and how the interface listens.
+    pub listen: Listening,
     /// Folder whose capture files are read.
     pub watch: Option<PathBuf>,
     /// Where flow exports are taken.
@@ -62,15 +71,16 @@ pub struct Serve {
 
 /// Serves until SIGINT or SIGTERM. `say` gets lines for people; it is called from several threads.
 pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
-    http::check(serve.listen)?;
     let stop = shutdown::flag()?;
     let reload = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, reload.clone())?;
     let board = Arc::new(Board::new());
     let stores = Arc::new(Stores::open(&serve.store, serve.retention.clone())?);
-    let configured = Configured::read(serve.config.clone(), stores.rules.clone())?;
+    let managed = serve.store.join(MANAGED);
+    let configured = Configured::read(serve.config.clone(), Some(managed), stores.rules.clone())?;
     let configured = Arc::new(configured);
-    let server = Server::start(&stores, &serve.store, serve.listen, false, say)?;
+    let control = Control::open(&serve.store).context("the control socket in the folder of stores")?;
+    let server = Server::start(&stores, &configured, &serve.store, &serve.listen, say)?;
     let mut house = House {
         board: board.clone(),
         stores,
@@ -90,90 +100,8 @@ pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
     if let Some(folder) = &serve.watch {
         house.watch(folder, &serve.store)?;
     }
-    house.keep(&stop, &reload);
+    house.keep(&stop, &reload, Some(&control));
     house.end()
-}
-
-/// The configuration as it was read last.
-struct Configured {
-    path: Option<PathBuf>,
-    /// Checked; taken up by sources when they begin something new.
-    text: Mutex<String>,
-    /// What people said is harmless, for every pipeline.
-    rules: Rules,
-}
-
-impl Configured {
-    fn read(path: Option<PathBuf>, rules: Rules) -> Result<Self> {
-        let text = match &path {
-            Some(path) => {
-                Config::read(path)?;
-                std::fs::read_to_string(path)?
-            }
-            None => String::new(),
-        };
-        Ok(Self {
-            path,
-            text: Mutex::new(text),
-            rules,
-        })
-    }
-
-    /// As a pipeline takes it.
-    fn config(&self) -> Result<Config> {
-        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.path.as_deref().unwrap_or(Path::new("configuration"));
-        let mut config = Config::parse(&text, path)?;
-        config.triage.rules = self.rules.clone();
-        Ok(config)
-    }
-
-    /// Reads the file again: what changed, and what became of it. `live` says that a collector runs, which keeps what
-    /// it began with.
-    fn reload(&self, live: bool) -> Reload {
-        let mut reload = Reload {
-            at: setting::stamp(now()),
-            applied: Vec::new(),
-            needs_restart: Vec::new(),
-            rejected: None,
-        };
-        let Some(path) = &self.path else {
-            reload.rejected = Some("there is no configuration file: start with --config FILE".to_owned());
-            return reload;
-        };
-        let read = Config::read(path).map_err(anyhow::Error::from);
-        match read.and_then(|_| Ok(std::fs::read_to_string(path)?)) {
-            Err(error) => reload.rejected = Some(format!("{error:#}")),
-            Ok(new) => {
-                let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-                for key in changed(&text, &new) {
-                    let restart = live || key == "serve";
-                    let list = if restart {
-                        &mut reload.needs_restart
-                    } else {
-                        &mut reload.applied
-                    };
-                    list.push(key);
-                }
-                *text = new;
-            }
-        }
-        reload
-    }
-}
-
-/// Top-level keys that differ between two configurations that have been checked.
-fn changed(old: &str, new: &str) -> Vec<String> {
-    let parse = |text: &str| text.parse::<toml::Table>().unwrap_or_default();
-    let (old, new) = (parse(old), parse(new));
-    let keys = old
-        .keys()
-        .chain(new.keys())
-        .filter(|key| old.get(*key) != new.get(*key));
-    let mut keys: Vec<String> = keys.cloned().collect();
-    keys.sort();
-    keys.dedup();
-    keys
 }
 
 /// Threads of the sources, and how they ended.
@@ -181,21 +109,19 @@ struct Sources {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     failed: Receiver<anyhow::Error>,
-    fail: Sender<anyhow::Error>,
+    fail: SyncSender<anyhow::Error>,
     say: fn(&str),
-    live: bool,
 }
 
 impl Sources {
     fn new(stop: Arc<AtomicBool>, say: fn(&str)) -> Self {
-        let (fail, failed) = channel();
+        let (fail, failed) = sync_channel(SOURCES_MAX);
         Self {
             stop,
             threads: Vec::new(),
             failed,
             fail,
             say,
-            live: false,
         }
     }
 
@@ -240,8 +166,11 @@ struct House {
 
 impl House {
     fn announce(&self) {
-        let address = self.server.address();
-        (self.say)(&format!("open http://{address}/"));
+        let (address, certificate) = self.server.shown();
+        (self.say)(&format!("open {address}"));
+        if let Some(print) = certificate {
+            (self.say)(&format!("its certificate has the SHA-256 fingerprint {print}"));
+        }
         if !weir_api::is_built() {
             (self.say)("this program was built without the web interface; the API is served");
         }
@@ -304,7 +233,7 @@ impl House {
         }
         self.board.exporters_in(state);
         let (keeping, say) = (self.keeping("collector", SourceKind::Listener), self.say);
-        self.sources.live = true;
+        self.configured.live.store(true, Ordering::Relaxed);
         self.sources.spawn("collect", move || {
             let (keeping, _) = collect::run(job, keeping, say)?;
             keeping.finish();
@@ -338,13 +267,18 @@ impl House {
     }
 
     /// Looks after everything until the stop.
-    fn keep(&mut self, stop: &AtomicBool, reload: &AtomicBool) {
+    fn keep(&mut self, stop: &AtomicBool, reload: &AtomicBool, control: Option<&Control>) {
         let mut status_at = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             if reload.swap(false, Ordering::Relaxed) {
-                let outcome = self.configured.reload(self.sources.live);
-                (self.say)(&told(&outcome));
-                self.board.reloaded(outcome);
+                (self.say)(&told(&self.configured.reload()));
+            }
+            if let Some(control) = control {
+                control.answer(|| {
+                    let reload = self.configured.reload();
+                    (self.say)(&told(&reload));
+                    reload
+                });
             }
             while let Ok(error) = self.sources.failed.try_recv() {
                 (self.say)(&format!("{error:#}"));
@@ -361,7 +295,10 @@ impl House {
 
     fn publish(&self) {
         let app = self.server.app();
-        app.publish(self.board.status(&self.stores));
+        app.publish(Status {
+            reload: self.configured.latest(),
+            ..self.board.status(&self.stores)
+        });
         app.stream().tell("status", "{}");
     }
 
@@ -386,25 +323,6 @@ impl House {
         } else {
             bail!("stopped before every source had ended")
         }
-    }
-}
-
-/// A reload in words.
-fn told(reload: &Reload) -> String {
-    let list = |keys: &[String]| {
-        if keys.is_empty() {
-            "nothing".to_owned()
-        } else {
-            keys.join(", ")
-        }
-    };
-    match &reload.rejected {
-        Some(why) => format!("configuration refused, nothing changed: {why}"),
-        None => format!(
-            "configuration read again: applied {}; needs a restart: {}",
-            list(&reload.applied),
-            list(&reload.needs_restart)
-        ),
     }
 }
 

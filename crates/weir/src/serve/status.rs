@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use weir_api::status::{
-    Blind, Book, Counted, NoticeShown, Reload, SourceKind, SourceState, SourceStatus, Status,
-};
+use weir_api::status::{Blind, Book, Counted, NoticeShown, SourceKind, SourceState, SourceStatus, Status};
 use weir_detect::Instance;
 use weir_model::{Batch, NANOS_PER_S, Time};
 
@@ -40,7 +38,6 @@ struct Notes {
     /// Where the collector keeps what it knows of exporters.
     exporters: Option<PathBuf>,
     troubles: Vec<String>,
-    reload: Option<Reload>,
     /// What methods cannot see in the source that began last.
     blind: Vec<Blind>,
     /// The last notice of each check, and when it came by our clock.
@@ -135,11 +132,6 @@ impl Board {
         self.notes().notices.insert(notice.check, (shown, now()));
     }
 
-    /// The configuration was read again.
-    pub(super) fn reloaded(&self, reload: Reload) {
-        self.notes().reload = Some(reload);
-    }
-
     /// A source gave a batch.
     pub(super) fn batch(&self, name: &str, kind: SourceKind, batch: &Batch) {
         let mut notes = self.notes();
@@ -205,7 +197,7 @@ impl Board {
                     .retain(|_, (_, came)| now.since(*came) < NOTICE_S * NANOS_PER_S);
                 notes.notices.values().map(|(shown, _)| shown.clone()).collect()
             },
-            reload: notes.reload.clone(),
+            reload: None,
         }
     }
 }

@@ -1,14 +1,19 @@
 //! What a reload says, without a house around it.
 
+use serde_json::{Value, json};
+use weir_api::settings::{ChangeError, Origin};
+use weir_triage::Rules;
+
 use super::*;
 
 fn reload(name: &str, old: &str, new: &str, live: bool) -> String {
     let path = std::env::temp_dir().join(format!("weir-reload-{name}-{}.toml", std::process::id()));
     std::fs::write(&path, old).unwrap();
-    let configured = Configured::read(Some(path.clone()), Rules::default()).unwrap();
+    let configured = Configured::read(Some(path.clone()), None, Rules::default()).unwrap();
+    configured.live.store(live, Ordering::Relaxed);
     std::fs::write(&path, new).unwrap();
-    let first = told(&configured.reload(live));
-    let again = told(&configured.reload(live));
+    let first = told(&configured.reload());
+    let again = told(&configured.reload());
     std::fs::remove_file(&path).unwrap();
     format!("{first}\n{again}").replace(&path.display().to_string(), "FILE")
 }
@@ -38,7 +43,40 @@ fn a_reload_says_what_became_of_it() {
 }
 
 #[test]
-fn without_a_file_nothing_is_read_again() {
-    let configured = Configured::read(None, Rules::default()).unwrap();
-    assert!(told(&configured.reload(false)).contains("start with --config FILE"));
+fn changes_are_checked_kept_and_seen() {
+    let managed = std::env::temp_dir().join(format!("weir-managed-{}.toml", std::process::id()));
+    let read = || Configured::read(None, Some(managed.clone()), Rules::default()).unwrap();
+    let configured = read();
+    let etag = configured.settings().etag;
+    let change = |patch: Value, etag: &str, dry| configured.change(&patch, Some(etag), dry);
+    let quiet = json!({"preset": "quiet", "lists": {"servers": ["10.0.0.1"]}});
+    assert_eq!(
+        change(quiet.clone(), &etag, true).unwrap().applied,
+        ["lists", "preset"]
+    );
+    assert!(!managed.exists(), "a dry run writes nothing");
+    assert_eq!(
+        change(quiet.clone(), &etag, false).unwrap().applied,
+        ["lists", "preset"]
+    );
+    assert!(matches!(change(quiet, &etag, false), Err(ChangeError::Stale(_))));
+    let wrong = configured.change(
+        &json!({"methods": {"dictattack": {"attempts_min": -1}}}),
+        None,
+        false,
+    );
+    assert!(matches!(wrong, Err(ChangeError::Invalid(_))), "{wrong:?}");
+    let filter = json!({"methods": {"upload": {"filter": "src ip in [@servers]"}}});
+    configured.change(&filter, None, false).unwrap();
+    let again = read();
+    std::fs::remove_file(&managed).unwrap();
+    assert_eq!(again.settings().lists[0].items, ["10.0.0.1"]);
+    assert_eq!(again.config().unwrap().triage.preset, weir_triage::Preset::Quiet);
+    let methods = again.methods();
+    let upload = methods.iter().find(|method| method.slug == "upload").unwrap();
+    assert_eq!(
+        upload.instances[0].filter.as_deref(),
+        Some("src ip in [@servers]")
+    );
+    assert_eq!(upload.origin, Origin::Managed);
 }

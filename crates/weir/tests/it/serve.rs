@@ -7,11 +7,16 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,10 +32,14 @@ struct House {
 
 impl House {
     fn start(name: &str, args: &[&str]) -> Self {
+        Self::start_at(name, args, "127.0.0.1:0")
+    }
+
+    fn start_at(name: &str, args: &[&str], listen: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("weir-serve-{name}-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("watched")).unwrap();
         let mut house = Self {
-            child: Self::spawn(&folder, args),
+            child: Self::spawn(&folder, args, listen),
             lines: channel().1,
             folder,
             address: String::new(),
@@ -41,10 +50,10 @@ impl House {
         house
     }
 
-    fn spawn(folder: &Path, args: &[&str]) -> Child {
+    fn spawn(folder: &Path, args: &[&str], listen: &str) -> Child {
         Command::new(env!("CARGO_BIN_EXE_weir"))
             .args(args)
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", listen])
             .env("TMPDIR", folder)
             .stderr(Stdio::piped())
             .current_dir(folder)
@@ -61,13 +70,8 @@ impl House {
             }
         });
         self.lines = lines;
-        let line = self.line("open http://");
-        self.address = line
-            .split("http://")
-            .nth(1)
-            .unwrap()
-            .trim_end_matches('/')
-            .to_owned();
+        let line = self.line("open http");
+        self.address = line.split("://").nth(1).unwrap().trim_end_matches('/').to_owned();
     }
 
     /// Waits for a line that has this in it.
@@ -200,7 +204,7 @@ fn from_the_first_start_to_the_stop() {
     assert_eq!(code, Some(0));
     assert!(took < Duration::from_secs(10), "{took:?}");
     // Again: everything is there, nobody is asked to set up, and no file is read twice.
-    house.child = House::spawn(&house.folder, &args);
+    house.child = House::spawn(&house.folder, &args, "127.0.0.1:0");
     house.listen();
     let (_, session) = house.ask("GET", "/session", None);
     assert_eq!(
@@ -240,12 +244,89 @@ fn the_demonstration_leaves_nothing() {
 }
 
 #[test]
-fn it_listens_on_this_machine_only() {
-    let refused = Command::new(env!("CARGO_BIN_EXE_weir"))
-        .args(["serve", "--no-collect", "--listen", "0.0.0.0:0", "--store"])
-        .arg(std::env::temp_dir().join(format!("weir-serve-refused-{}", std::process::id())))
-        .output()
-        .unwrap();
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("TLS proxy"));
+fn beyond_this_machine_it_speaks_tls() {
+    let args = ["serve", "--store", "store", "--no-collect"];
+    let mut house = House::start_at("tls", &args, "0.0.0.0:0");
+    let print = house.line("fingerprint");
+    let cert = house.folder.join("store/tls/cert.pem");
+    let chain: Vec<CertificateDer> = CertificateDer::pem_file_iter(&cert)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let mut roots = RootCertStore::empty();
+    roots.add(chain[0].clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let port: u16 = house.address.rsplit(':').next().unwrap().parse().unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut stream = rustls::Stream::new(&mut client, &mut socket);
+    write!(
+        stream,
+        "GET /api/v1/session HTTP/1.1\r\nhost: sensor\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("strict-transport-security"), "{answer}");
+    // Plain HTTP gets no answer, and whoever says nothing is hung up on.
+    let mut plain = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(plain, "GET / HTTP/1.1\r\nhost: sensor\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP/"), "{answer:?}");
+    let mode = std::fs::metadata(house.folder.join("store/tls/key.pem"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o077, 0, "the key is its owner's alone");
+    assert_eq!(house.stop().0, Some(0));
+    house.child = House::spawn(&house.folder, &args, "0.0.0.0:0");
+    house.listen();
+    assert_eq!(house.line("fingerprint"), print, "the certificate stays");
+    assert_eq!(house.stop().0, Some(0));
+}
+
+#[test]
+fn a_running_server_reads_its_file_again() {
+    let folder = std::env::temp_dir().join(format!("weir-ctl-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("weir.toml");
+    std::fs::write(&file, "preset = \"quiet\"\n").unwrap();
+    let config = file.to_str().unwrap();
+    let args = ["serve", "--store", "store", "--no-collect", "--config", config];
+    let mut house = House::start("ctl", &args);
+    let ctl = |store: &Path| {
+        let done = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["ctl", "reload", "--store"])
+            .arg(store)
+            .output()
+            .unwrap();
+        let both = [done.stdout, done.stderr].concat();
+        (done.status.code(), String::from_utf8(both).unwrap())
+    };
+    let store = house.folder.join("store");
+    std::fs::write(&file, "preset = \"everything\"\nserve.watch = \"x\"\n").unwrap();
+    assert_eq!(
+        ctl(&store),
+        (Some(0), "applied: preset\nneeds a restart: serve\n".to_owned())
+    );
+    std::fs::write(&file, "prest = 1\n").unwrap();
+    let (code, said) = ctl(&store);
+    assert!(
+        code == Some(1) && said.contains("did you mean \"preset\""),
+        "{said}"
+    );
+    assert_eq!(house.stop().0, Some(0));
+    let (code, said) = ctl(&store);
+    assert!(
+        code == Some(1) && said.contains("no `weir serve` answers"),
+        "{said}"
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -8,8 +8,8 @@ use weir_model::{Conditions, FalsePositiveRule, Priority, Time};
 use super::{EPOCH_S, life, line, record};
 use crate::event::sql::{Columns, Sql};
 use crate::event::{
-    Action, CategoryState, EventRecord, EventStore, Facet, Filter, Put, Retention, Sort, SourceFilter,
-    StoreError, Workflow,
+    Action, CategoryState, EventRecord, EventStore, Facet, Filter, Put, Retention, SavedSearch, Sort,
+    SourceFilter, StoreError, Workflow,
 };
 
 type Case = fn(EventStore) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -28,6 +28,7 @@ pub(super) const ALL: &[(&str, Case)] = &[
     ("together", |store| Box::pin(all_or_none(store))),
     ("rules", |store| Box::pin(rules_mark_and_unmark(store))),
     ("threats", |store| Box::pin(threats(store))),
+    ("searches", |store| Box::pin(searches(store))),
 ];
 
 const NOW: Time = Time::from_secs(EPOCH_S);
@@ -787,4 +788,49 @@ async fn threats(store: EventStore) {
     assert_eq!((&*scans.events[0].method, scans.events[0].events), ("SCANS", 1));
     assert_eq!(scans.tactics, ["TA0006"]);
     assert_eq!(threats["10.0.0.7"].tactics, ["TA0007"]);
+}
+
+async fn searches(store: EventStore) {
+    let search = |id: &str, owner: &str, shared| SavedSearch {
+        id: id.to_owned(),
+        site: "default".to_owned(),
+        owner: owner.to_owned(),
+        kind: "flows".to_owned(),
+        name: format!("search {id}"),
+        query: "{\"filter\":\"dst port 445\"}".to_owned(),
+        shared,
+        changed: NOW,
+    };
+    for one in [
+        search("a", "ann", false),
+        search("b", "ann", true),
+        search("c", "ben", false),
+    ] {
+        store.keep_search(&one).await.unwrap();
+    }
+    let seen = async |site: &str, owner: &str| {
+        let found = store.searches(site, owner).await.unwrap();
+        found.into_iter().map(|search| search.id).collect::<Vec<_>>()
+    };
+    assert_eq!(seen("default", "ann").await, ["a", "b"]);
+    assert_eq!(seen("default", "ben").await, ["b", "c"]);
+    assert!(seen("other", "ann").await.is_empty());
+    let taken = store.keep_search(&search("a", "ben", true)).await;
+    assert!(
+        matches!(taken, Err(StoreError::NoSuch { .. })),
+        "somebody else's stays: {taken:?}"
+    );
+    store.keep_search(&search("a", "ann", true)).await.unwrap();
+    assert_eq!(seen("default", "ben").await, ["a", "b", "c"]);
+    assert!(store.forget_search("default", "ben", "a").await.is_err());
+    store.forget_search("default", "ann", "a").await.unwrap();
+    assert_eq!(seen("default", "ann").await, ["b"]);
+    for at in 0..499 {
+        store
+            .keep_search(&search(&format!("many{at}"), "ann", false))
+            .await
+            .unwrap();
+    }
+    let full = store.keep_search(&search("more", "ann", false)).await;
+    assert!(matches!(full, Err(StoreError::Full { .. })), "{full:?}");
 }
