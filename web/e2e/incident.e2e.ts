@@ -160,6 +160,17 @@ describe.skipIf(!browserIsThere())("the incident", () => {
         .then(() => page.getByRole("menuitem", { name: "All as CSV" }).click()),
     ]);
     expect(file.suggestedFilename()).toBe("weir-flows.csv");
+    await page.getByRole("button", { name: "Saved searches" }).click();
+    await page.getByRole("menuitem", { name: "Save this search" }).click();
+    await page.getByLabel("Name of the search").fill("names asked by pc33");
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await watched.go("/flows?t=24h");
+    await page.getByRole("button", { name: "Saved searches" }).click();
+    await page.getByRole("menuitem", { name: "names asked by pc33" }).click();
+    await expect.poll(filter).toMatch(/^app dns and not/);
+    await page.getByRole("button", { name: "Saved searches" }).click();
+    await page.getByRole("button", { name: "Forget names asked by pc33" }).click();
+    await page.getByText("None yet").waitFor();
   });
 
   it("is found by links, and back leads back", async () => {

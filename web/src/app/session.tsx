@@ -27,5 +27,5 @@ export function useSession(): Session | undefined {
 /** May this user change events? */
 export function useMayAct(): boolean {
   const role = useSession()?.user?.role;
-  return role === "analyst" || role === "admin";
+  return role !== undefined && role !== "viewer" && role !== "auditor";
 }

@@ -2,9 +2,14 @@
 import { Button, Card, Center, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { api, got, rememberCsrf } from "../api/client";
+import { ApiError, api, got, rememberCsrf } from "../api/client";
 import type { Session } from "../app/session";
 import { Failure } from "../ui/parts";
+
+/** The account has a second factor, and its code is missing or wrong. */
+function asksForCode(error: unknown): boolean {
+  return error instanceof ApiError && (error.problem.errors ?? []).some(({ place }) => place === "/code");
+}
 
 export function LogIn({ session }: { session: Session }) {
   const first = session.needs_setup;
@@ -12,11 +17,12 @@ export function LogIn({ session }: { session: Session }) {
   const [token, setToken] = useState(new URLSearchParams(window.location.search).get("token") ?? "");
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
   const enter = useMutation({
     mutationFn: () =>
       first
         ? got(api.POST("/api/v1/setup", { body: { token, name, password } as never }))
-        : got(api.POST("/api/v1/session", { body: { name, password } as never })),
+        : got(api.POST("/api/v1/session", { body: { name, password, code: code.trim() || undefined } })),
     onSuccess: async (entered) => {
       rememberCsrf(entered.user?.csrf);
       client.setQueryData(["session"], entered);
@@ -62,6 +68,15 @@ export function LogIn({ session }: { session: Session }) {
               value={password}
               onChange={(event) => setPassword(event.currentTarget.value)}
             />
+            {(code || asksForCode(enter.error)) && (
+              <TextInput
+                label="Code"
+                description="Of the authenticator, or a recovery code"
+                autoComplete="one-time-code"
+                value={code}
+                onChange={(event) => setCode(event.currentTarget.value)}
+              />
+            )}
             {enter.error && <Failure error={enter.error} />}
             <Button type="submit" loading={enter.isPending}>
               {first ? "Make the administrator" : "Log in"}

@@ -14,6 +14,7 @@ import { TimeBars } from "../../ui/TimeBars";
 import { Export } from "./Export";
 import { Groups } from "./Groups";
 import { Rows } from "./Rows";
+import { Saved } from "./Saved";
 
 type FlowSearch = Range & Partial<Record<"filter" | "by" | "order" | "sort" | "cursor", string>>;
 
@@ -105,6 +106,7 @@ export function FlowsScreen() {
         </Group>
         <Group gap="sm">
           <Waiting />
+          <Saved search={{ ...search }} />
           <Export query={query} by={search.by} order={search.order} />
         </Group>
       </Group>

@@ -12,16 +12,17 @@ const ENTRIES = 200;
 
 export function AuditTrail() {
   const me = useSession()?.user;
+  const may = me?.role === "admin" || me?.role === "auditor";
   const [wanted, setWanted] = useState("");
   const [subject] = useDebouncedValue(wanted.trim(), 300);
   const trail = useQuery({
     queryKey: ["audit", subject],
     queryFn: () =>
       got(api.GET("/api/v1/audit", { params: { query: { subject: subject || undefined, limit: ENTRIES } } })),
-    enabled: me?.role === "admin",
+    enabled: may,
     placeholderData: (before) => before,
   });
-  if (me?.role !== "admin") return <Empty title="Only an administrator reads the audit trail" />;
+  if (!may) return <Empty title="Only an auditor or administrator reads the audit trail" />;
   return (
     <>
       <TextInput

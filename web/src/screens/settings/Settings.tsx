@@ -4,12 +4,16 @@ import { useParams } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Empty, Go } from "../../ui/parts";
 import { AuditTrail } from "./AuditTrail";
+import { Configuration } from "./Configuration";
 import { FalsePositives } from "./FalsePositives";
+import { MethodSettings } from "./MethodSettings";
 import { Tokens } from "./Tokens";
 import { Users } from "./Users";
 
 const PAGES: { name: string; title: string; page: ReactNode }[] = [
   { name: "false-positives", title: "False positives", page: <FalsePositives /> },
+  { name: "configuration", title: "Configuration", page: <Configuration /> },
+  { name: "methods", title: "Methods", page: <MethodSettings /> },
   { name: "users", title: "Users", page: <Users /> },
   { name: "tokens", title: "API tokens", page: <Tokens /> },
   { name: "audit", title: "Audit trail", page: <AuditTrail /> },

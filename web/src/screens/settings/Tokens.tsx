@@ -72,6 +72,7 @@ export function Tokens() {
 
 function NewToken({ done }: { done: () => void }) {
   const own = useSession()?.user;
+  // At most one's own rights; the server refuses what is more.
   const roles = ROLES.slice(0, ROLES.findIndex(({ value }) => value === own?.role) + 1);
   const [name, setName] = useState("");
   const [days, setDays] = useState(DAYS);

@@ -11,6 +11,9 @@ type Role = Schemas["Role"];
 export const ROLES: { value: Role; label: string }[] = [
   { value: "viewer", label: "viewer: reads" },
   { value: "analyst", label: "analyst: works on events" },
+  { value: "hunter", label: "hunter: sees payload and recordings as well" },
+  { value: "editor", label: "editor: changes detection as well" },
+  { value: "auditor", label: "auditor: reads, and the audit trail" },
   { value: "admin", label: "admin: manages users and settings" },
 ];
 
