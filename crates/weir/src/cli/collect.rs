@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use ipnet::IpNet;
 use weir_model::Networks;
+use weir_store::event::Place;
 
 use super::read::{self, Printer, What, filter};
 use super::{FlowForm, Output, eprint_line};
@@ -16,7 +17,7 @@ use crate::collect::{self, Job, Listen, TlsFiles};
 use crate::config::Config;
 use crate::events::StoreFirst;
 use crate::fetch::Refresher;
-use crate::shutdown;
+use crate::{shutdown, storing};
 
 const EXAMPLES: &str = "\
 Every UDP listener tells NetFlow v1, v5, v7, v9, IPFIX and sFlow v5 apart by content, from IPv4 and IPv6 exporters.
@@ -27,6 +28,7 @@ Examples:
   weir collect --listen udp://:4739 --listen tcp://:4739 --allow 10.0.0.0/8
   weir collect --listen tls://:4740 --tls-cert weir.pem --tls-key weir.key --tls-clients exporters-ca.pem
   weir collect --listen udp://127.0.0.1:9995 --flows csv --filter 'dst port 445'
+  weir collect --listen ipfix --store DIR               records and events to search with weir flows, weir events
 
 weir exporters tells what each exporter sends and which methods can work with it.
 
@@ -77,12 +79,23 @@ pub(super) struct CollectArgs {
     /// Print every update of an event, not only its last state (with --output json).
     #[arg(long)]
     follow_updates: bool,
+    /// Keep flow records in this folder too (made when it does not exist), as Parquet files, or in ClickHouse by its URL;
+    /// events in the folder's database events.db, unless --events names another. `weir flows` and `weir events` read them.
+    #[arg(long, value_name = "DIR|URL")]
+    store: Option<PathBuf>,
     /// Store events as well: a folder (SQLite, made when missing) or a postgres:// URL. `weir events` reads them.
-    #[arg(long, value_name = "DIR|URL", conflicts_with = "flows")]
+    #[arg(long, value_name = "DIR|URL", conflicts_with_all = ["flows", "no_detect"])]
     events: Option<String>,
     /// Take up what methods learned in earlier runs from this folder, and keep there what they learn now.
-    #[arg(long, value_name = "DIR", conflicts_with = "flows")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["flows", "no_detect"])]
     learned: Option<PathBuf>,
+    /// Do not look for events.
+    #[arg(long)]
+    no_detect: bool,
+    /// Correct the times of exporters whose clocks are 5 s or more off, by the difference when their messages arrive.
+    /// Without this, differences are only shown (weir exporters).
+    #[arg(long)]
+    correct_clocks: bool,
     /// Configuration file (TOML); unknown keys are errors.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -122,6 +135,7 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
             key,
             clients: args.tls_clients,
         });
+    let detect = args.flows.is_none() && !args.no_detect;
     let job = Job {
         config,
         listen: args.listen,
@@ -133,7 +147,9 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
             .state
             .or_else(collect::default_directory)
             .filter(|_| !args.no_state),
-        detect: args.flows.is_none(),
+        correct_clocks: args.correct_clocks,
+        detect,
+        store: args.store.as_deref().map(storing::open).transpose()?,
         stop: shutdown::flag()?,
     };
     let quiet = args.quiet;
@@ -147,7 +163,13 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
         },
         |_| {},
     )?;
-    let place = args.events.as_deref().map(super::events::place).transpose()?;
+    let place = match (&args.events, &args.store) {
+        (Some(events), _) => Some(super::events::place(events)?),
+        (None, Some(folder)) if detect && storing::clickhouse_url(folder).is_none() => {
+            Some(Place::Folder(folder.clone()))
+        }
+        _ => None,
+    };
     let first = StoreFirst::open(place, printer)?;
     let (first, summary) = collect::run(job, first, |line| {
         if !quiet {

@@ -218,6 +218,7 @@ fn page(config: &Config, report: &ExporterReport) -> Result<String> {
 fn dropped(counts: &Counts) -> Option<String> {
     let causes: Vec<_> = [
         ("malformed messages", counts.malformed),
+        ("messages beyond its share", counts.shed),
         ("sets without template", counts.sets_dropped),
         ("templates refused", counts.templates_refused),
         ("records about no IP flow", counts.not_flows),

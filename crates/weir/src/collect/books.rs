@@ -17,6 +17,8 @@ pub(crate) struct Books {
     pub(super) read_bytes: u64,
     /// Of those, from senders that are not allowed.
     pub(super) refused: u64,
+    /// Of those, shed because their exporter had its share of the queue already.
+    pub(super) shed: u64,
     /// Datagrams the kernel dropped before they could be read; `None` when some socket's count is not known.
     pub(super) dropped: Option<u64>,
     /// Messages of connections, connections, those refused, and those closed for what they sent.
@@ -56,9 +58,9 @@ impl Books {
         let (counts, pairing) = (&self.collected, &self.pairing);
         [
             (
-                "messages read = parsed + malformed + refused",
+                "messages read = parsed + malformed + refused + shed",
                 self.read + self.stream_messages,
-                counts.messages + self.refused,
+                counts.messages + self.refused + self.shed,
             ),
             (
                 "records parsed = 2 x pairs + biflows + one-way",
@@ -110,6 +112,12 @@ impl Books {
                 number(parts),
                 number(ends),
                 number(counts.duplicates)
+            ));
+        }
+        if self.shed > 0 {
+            lines.push(format!(
+                "shed: {} messages of exporters that sent more than their share while the queue was full",
+                number(self.shed)
             ));
         }
         if self.connections + self.connections_refused > 0 {

@@ -30,6 +30,7 @@ pub use state::{Known, default_directory, load_exporters};
 
 use crate::config::Config;
 use crate::pipeline::{self, Consumer, Feeds};
+use crate::storing::Store;
 use crate::summary::Summary;
 use books::Books;
 use live::{Live, Now};
@@ -63,15 +64,20 @@ pub struct Job {
     pub hold: Duration,
     /// Where templates and statistics are kept; `None`: nowhere.
     pub state: Option<PathBuf>,
+    /// Add to the times of exporters whose clocks are off what they are off.
+    pub correct_clocks: bool,
     /// Look for events.
     pub detect: bool,
+    /// Keeps the flow records as well.
+    pub store: Option<Store>,
     /// Set by whoever wants the collector to end.
     pub stop: Arc<AtomicBool>,
 }
 
 /// Collects until the stop; `say` gets lines for people as things happen.
-pub fn run<C: Consumer>(job: Job, consumer: C, say: impl FnMut(&str)) -> Result<(C, Summary)> {
+pub fn run<C: Consumer>(mut job: Job, consumer: C, say: impl FnMut(&str)) -> Result<(C, Summary)> {
     let mut watch = Watch::new(say);
+    let store = job.store.take();
     let sockets = open(&job, &mut watch)?;
     let queue = Queue::default();
     let streams = Streams::default();
@@ -102,7 +108,7 @@ pub fn run<C: Consumer>(job: Job, consumer: C, say: impl FnMut(&str)) -> Result<
             around,
             started: Instant::now(),
         };
-        let done = decoder.run(consumer, &mut watch);
+        let done = decoder.run(store, consumer, &mut watch);
         // Also when the output failed: nobody may wait for room in a queue that nobody empties.
         job.stop.store(true, Ordering::Relaxed);
         queue.close();
@@ -163,7 +169,12 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    fn run<C: Consumer>(&self, consumer: C, watch: &mut Watch<impl FnMut(&str)>) -> Result<(C, Summary)> {
+    fn run<C: Consumer>(
+        &self,
+        store: Option<Store>,
+        consumer: C,
+        watch: &mut Watch<impl FnMut(&str)>,
+    ) -> Result<(C, Summary)> {
         let job = self.job;
         let mut live = Live::new(self.collector(watch)?, job.hold);
         // Methods are chosen by what the first records tell, as with a file.
@@ -177,10 +188,11 @@ impl Decoder<'_> {
             false => Vec::new(),
         };
         let mut summary = Summary::new(&instances);
-        let (consumer, behind) = pipeline::line(&job.config, &instances, None, consumer, |feeds| {
+        let (consumer, behind) = pipeline::line(&job.config, &instances, store, consumer, |feeds| {
             summary.scope = self.pump(ended, &mut live, &feeds, watch);
         })?;
         summary.ended(&instances, behind);
+        self.note_shed(&mut live);
         watch.trouble(self.keep(&live, self.now(), false));
         let books = self.books(&live);
         summary.source = books.source();
@@ -201,6 +213,7 @@ impl Decoder<'_> {
         if watch.due(now) {
             live.pass(now);
             live.collector.expire(now.wall);
+            self.note_shed(live);
             let reasons = self.around.streams.take_reasons();
             watch.report(now, self.books(live), &reasons, &live.collector);
             let kept = self.keep(live, now, true);
@@ -210,6 +223,13 @@ impl Decoder<'_> {
             }
         }
         matches!(popped, Popped::Ended)
+    }
+
+    /// Writes what was shed on the page of who sent it.
+    fn note_shed(&self, live: &mut Live) {
+        for (exporter, messages) in self.around.queue.take_shed() {
+            live.collector.shed(exporter, messages);
+        }
     }
 
     fn pump(
@@ -243,6 +263,7 @@ impl Decoder<'_> {
     /// A collector with what an earlier run kept.
     fn collector(&self, watch: &mut Watch<impl FnMut(&str)>) -> Result<Collector> {
         let mut collector = Collector::default();
+        collector.correct_clocks(self.job.correct_clocks);
         if let Some(directory) = &self.job.state {
             let now = self.now().wall;
             let sessions = state::load_templates(directory, now)?;
@@ -272,6 +293,7 @@ impl Decoder<'_> {
             collected: live.collector.counts(),
             pairing: live.collector.pairing(),
             stitching: live.collector.stitching(),
+            shed: self.around.queue.shed(),
             queued_bytes_most: self.around.queue.bytes_most() as u64,
             ..Books::default()
         };

@@ -126,6 +126,7 @@ impl<S: FnMut(&str)> Watch<S> {
                 books.dropped.unwrap_or(0),
             ),
             ("refused", self.before.refused, books.refused),
+            ("shed over their senders' share", self.before.shed, books.shed),
         ] {
             if now > before {
                 grown.insert(0, format!("{what} {}", Quantity::Count(now - before)));

@@ -224,7 +224,9 @@ impl House {
             tls: None,
             hold: HOLD,
             state: Some(state.to_owned()),
+            correct_clocks: false,
             detect: true,
+            store: None,
             stop: self.sources.stop.clone(),
         };
         for listen in &job.listen {

@@ -57,7 +57,9 @@ impl Running {
             tls: None,
             hold: Duration::from_secs(3),
             state: None,
+            correct_clocks: false,
             detect: true,
+            store: None,
             stop: Arc::clone(&stop),
         };
         set(&mut job);
