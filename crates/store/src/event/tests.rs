@@ -3,6 +3,7 @@
 
 mod cases;
 mod keeping;
+mod people;
 mod postgres;
 
 use std::path::{Path, PathBuf};
