@@ -259,7 +259,11 @@ fn what_is_harmless_is_hidden_and_counted() {
         hits: 2,
         last: Time::from_secs(2),
     };
-    assert_eq!(rules.take_hidden(), [hidden.clone()], "the first rule counts");
+    assert_eq!(
+        rules.take_hidden(),
+        std::slice::from_ref(&hidden),
+        "the first rule counts"
+    );
     assert_eq!(rules.take_hidden(), []);
     rules.give_back(&hidden);
     assert_eq!(rules.take_hidden(), [hidden]);
