@@ -187,8 +187,8 @@ fn one(subject: &Subject, options: &Options, port: u16, folder: &Path) -> io::Re
         let sent = send(options, port)?;
         Ok((sent, await_quiet(port)?))
     });
-    // Our own child, not yet waited for, so its id is its own.
-    let signal = if sent.is_ok() { "-TERM" } else { "-KILL" };
+    // Our own child, not yet waited for, so its id is its own. nfacctd's core process outlives SIGTERM.
+    let signal = if sent.is_ok() { "-INT" } else { "-KILL" };
     let ended = child.try_wait()?;
     if ended.is_none() {
         Command::new("kill").args([signal, &id.to_string()]).status()?;
