@@ -3,6 +3,7 @@
 
 pub mod collect;
 pub mod compare;
+pub mod detect;
 pub mod mix;
 pub mod search;
 pub mod store;

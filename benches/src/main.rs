@@ -11,7 +11,7 @@ use weir_benches::compare;
 use weir_benches::compare::subject::PEERS;
 use weir_benches::mix::truth::Kind;
 use weir_benches::mix::{self, FLOWS_MAX, Settings};
-use weir_benches::{collect, search, store};
+use weir_benches::{collect, detect, search, store};
 
 /// The program's own allocator, so that the store costs here what it costs there.
 #[global_allocator]
@@ -40,6 +40,8 @@ enum Command {
     Store(StoreOptions),
     /// Decode and pair records, then receive and store them beside nfcapd and nfacctd, and print CPU time a record
     Collect(CollectOptions),
+    /// Run every detection method over generated flow records, ordinary ones and a flood, and print what it costs
+    Detect(DetectOptions),
     /// Ask a filled store five questions and print CPU seconds, beside DuckDB and DataFusion where Python has them
     Search(SearchOptions),
 }
@@ -166,12 +168,35 @@ struct StoreOptions {
     strict: bool,
 }
 
+#[derive(clap::Args)]
+struct DetectOptions {
+    /// Inside hosts that are active
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=4_000_000))]
+    hosts: u64,
+    /// Records of the ordinary mix
+    #[arg(long, default_value_t = 3_000_000)]
+    flows: u64,
+    /// Records of the flood, each from another source, in a second run; 0: no second run
+    #[arg(long, default_value_t = 5_000_000)]
+    forged: u64,
+    /// Event time each run is spread over, seconds
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=864_000))]
+    seconds: u64,
+    /// The same seed gives the same records
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Exit with 1 when a bar is missed
+    #[arg(long)]
+    strict: bool,
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Mix(options) => write_mix(&options).map(|()| true),
         Command::Compare(options) => run_comparison(options),
         Command::Store(options) => measure_store(&options),
         Command::Collect(options) => measure_collecting(options),
+        Command::Detect(options) => measure_detection(&options),
         Command::Search(options) => measure_search(&options),
     };
     match outcome {
@@ -320,4 +345,34 @@ fn measure_collecting(options: CollectOptions) -> io::Result<bool> {
         writeln!(out, "missed: {missed}")?;
     }
     Ok(outcome.missed().is_empty() || !options.strict)
+}
+
+/// True unless `--strict` is set and a bar was missed. The flood's memory says nothing about hosts: it runs second.
+fn measure_detection(options: &DetectOptions) -> io::Result<bool> {
+    let ordinary = detect::traffic::Settings {
+        seed: options.seed,
+        hosts: options.hosts,
+        flows: options.flows,
+        forged: 0,
+        seconds: options.seconds,
+    };
+    let flood = detect::traffic::Settings {
+        forged: options.forged,
+        ..ordinary
+    };
+    let runs = if options.forged > 0 {
+        vec![ordinary, flood]
+    } else {
+        vec![ordinary]
+    };
+    let (mut out, mut met) = (io::stdout(), true);
+    for settings in runs {
+        let outcome = detect::run(settings)?;
+        writeln!(out, "{}", outcome.text())?;
+        for missed in outcome.missed() {
+            met = false;
+            writeln!(out, "missed: {missed}")?;
+        }
+    }
+    Ok(met || !options.strict)
 }
