@@ -5,6 +5,7 @@
 //! `day` and `hour` are the writer's: rows are partitioned by the one and sorted by the other. They are the start's, except
 //! where stamps are hostile (`spool` bounds the days of a block), which keeps the number of partitions small.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use weir_model::{FlowId, FlowRecord, Time, Transaction, ethertype};
@@ -500,19 +501,35 @@ fn refused(place: &Place, message: String) -> ClientError {
     }
 }
 
-/// Compares a table with what is written to it.
+/// Compares a table with what is written to it, and extends it where that is allowed.
 fn check(client: &Client, table: Table) -> Result<(), ClientError> {
     let place = client.place();
     let (database, name) = (&place.database, table.name());
-    let of = |column: &str| format!("database = '{database}' AND {column} = '{name}'");
-    let about = client.ask(
-        &format!(
-            "SELECT comment, engine_full FROM system.tables WHERE {} FORMAT RowBinary",
-            of("name")
+    let engine = check_version(client, name)?;
+    let known = check_columns(client, table)?;
+    for (column, kind, expression) in aliases(table) {
+        if place.migrate && !known.contains_key(column) {
+            client.run(&format!(
+                "ALTER TABLE \"{database}\".\"{name}\" ADD COLUMN IF NOT EXISTS \"{column}\" {kind} ALIAS {expression}"
+            ))?;
+        }
+    }
+    match place.days {
+        Some(days) if place.migrate && !engine.contains(&format!("toIntervalDay({days})")) => client.run(
+            &format!("ALTER TABLE \"{database}\".\"{name}\" MODIFY TTL {}", ttl(days)),
         ),
-        &[],
-        1 << 20,
-    )?;
+        _ => Ok(()),
+    }
+}
+
+/// Is the table there, ours, and not newer than this program? Its engine with all settings.
+fn check_version(client: &Client, name: &str) -> Result<String, ClientError> {
+    let place = client.place();
+    let question = format!(
+        "SELECT comment, engine_full FROM system.tables WHERE database = '{}' AND name = '{name}' FORMAT RowBinary",
+        place.database
+    );
+    let about = client.ask(&question, &[], 1 << 20)?;
     let mut reader = Reader::new(&about.bytes);
     let (Some(comment), Some(engine)) = (reader.text(), reader.text()) else {
         return Err(refused(
@@ -526,32 +543,30 @@ fn check(client: &Client, table: Table) -> Result<(), ClientError> {
         .strip_prefix("weir schema ")
         .and_then(|text| text.parse::<u32>().ok());
     match version {
-        Some(version) if version > VERSION => {
-            return Err(refused(
-                place,
-                format!("the table {name} is of schema {version}, written by a newer Weir; use that one"),
-            ));
-        }
-        Some(_) => {}
-        None => {
-            return Err(refused(
-                place,
-                format!("the table {name} is not Weir's (its comment has no schema); take another database"),
-            ));
-        }
+        Some(version) if version > VERSION => Err(refused(
+            place,
+            format!("the table {name} is of schema {version}, written by a newer Weir; use that one"),
+        )),
+        Some(_) => Ok(engine.to_owned()),
+        None => Err(refused(
+            place,
+            format!("the table {name} is not Weir's (its comment has no schema); take another database"),
+        )),
     }
-    let columns = client.ask(
-        &format!(
-            "SELECT name, type FROM system.columns WHERE {} FORMAT RowBinary",
-            of("table")
-        ),
-        &[],
-        1 << 20,
-    )?;
+}
+
+/// Adds the columns that a table lacks. Those it had before, with their types.
+fn check_columns(client: &Client, table: Table) -> Result<BTreeMap<String, String>, ClientError> {
+    let place = client.place();
+    let (database, name) = (&place.database, table.name());
+    let question = format!(
+        "SELECT name, type FROM system.columns WHERE database = '{database}' AND table = '{name}' FORMAT RowBinary"
+    );
+    let columns = client.ask(&question, &[], 1 << 20)?;
     let mut reader = Reader::new(&columns.bytes);
-    let mut known = std::collections::BTreeMap::new();
+    let mut known = BTreeMap::new();
     while let (Some(name), Some(kind)) = (reader.text(), reader.text()) {
-        known.insert(name, kind);
+        known.insert(name.to_owned(), kind.to_owned());
     }
     for (column, stored) in table.stored() {
         let wanted = stored.sql_type();
@@ -570,17 +585,5 @@ fn check(client: &Client, table: Table) -> Result<(), ClientError> {
             None => return Err(refused(place, format!("the table {name} has no column {column}"))),
         }
     }
-    for (column, kind, expression) in aliases(table) {
-        if place.migrate && !known.contains_key(column) {
-            client.run(&format!(
-                "ALTER TABLE \"{database}\".\"{name}\" ADD COLUMN IF NOT EXISTS \"{column}\" {kind} ALIAS {expression}"
-            ))?;
-        }
-    }
-    match place.days {
-        Some(days) if place.migrate && !engine.contains(&format!("toIntervalDay({days})")) => client.run(
-            &format!("ALTER TABLE \"{database}\".\"{name}\" MODIFY TTL {}", ttl(days)),
-        ),
-        _ => Ok(()),
-    }
+    Ok(known)
 }
