@@ -158,78 +158,77 @@ impl Outcome {
     /// The figures as Markdown.
     #[must_use]
     pub fn text(&self) -> String {
-        let flood = self.settings.forged > 0;
-        let bar = |value: f64| {
-            if flood {
-                String::new()
-            } else {
-                format!("{value:.0}")
-            }
-        };
-        let title = if flood {
-            "detection in a flood"
-        } else {
-            "detection"
+        let title = match self.settings.forged {
+            0 => "detection",
+            _ => "detection in a flood",
         };
         let mut text = format!("| {title} | figure | bar |\n|---|---|---|\n");
-        let mut row = |name: &str, figure: String, bar: String| {
+        for (name, figure, bar) in self.rows() {
             let _ = writeln!(text, "| {name} | {figure} | {bar} |");
-        };
-        row("methods", self.methods.to_string(), String::new());
-        row(
-            "records",
-            format!("{} over {} s of event time", self.records, self.settings.seconds),
-            String::new(),
-        );
-        row("inside hosts", self.settings.hosts.to_string(), String::new());
-        if flood {
-            row("forged sources", self.settings.forged.to_string(), String::new());
         }
-        row(
-            "records per CPU-second",
-            format!("{:.0}", self.rate()),
-            bar(RATE_BAR),
-        );
-        row("CPU-seconds", format!("{:.2}", self.cpu_s), String::new());
-        row(
-            "generator, CPU-seconds, not counted",
-            format!("{:.2}", self.generator_cpu_s),
-            String::new(),
-        );
-        row(
-            "memory grown, MB",
-            format!("{:.0}", self.grown_bytes as f64 / 1e6),
-            String::new(),
-        );
-        row(
-            "bytes per host",
-            format!("{:.0}", self.bytes_per_host()),
-            bar(HOST_BAR),
-        );
-        row("cells at the most", self.cells.to_string(), String::new());
-        row("cells given up", self.evictions.to_string(), String::new());
-        if flood {
-            let found = |method: &str, source: IpAddr| {
-                if self.tells(method, source) {
-                    "found"
-                } else {
-                    "MISSED"
-                }
-                .to_owned()
+        let told: String = self
+            .told
+            .iter()
+            .take(8)
+            .map(|line| format!("    {line}\n"))
+            .collect();
+        let _ = write!(text, "\nEvents: {}.\n{told}", self.told.len());
+        text
+    }
+
+    /// Name, figure and bar of each line. Bars of cost are for ordinary traffic.
+    fn rows(&self) -> Vec<(&'static str, String, String)> {
+        let none = String::new;
+        let bar = |value: f64| match self.settings.forged {
+            0 => format!("{value:.0}"),
+            _ => String::new(),
+        };
+        let mut rows = vec![
+            ("methods", self.methods.to_string(), none()),
+            (
+                "records",
+                format!("{} over {} s of event time", self.records, self.settings.seconds),
+                none(),
+            ),
+            ("inside hosts", self.settings.hosts.to_string(), none()),
+            ("forged sources", self.settings.forged.to_string(), none()),
+            (
+                "records per CPU-second",
+                format!("{:.0}", self.rate()),
+                bar(RATE_BAR),
+            ),
+            ("CPU-seconds", format!("{:.2}", self.cpu_s), none()),
+            (
+                "generator, CPU-seconds, not counted",
+                format!("{:.2}", self.generator_cpu_s),
+                none(),
+            ),
+            (
+                "memory grown, MB",
+                format!("{:.0}", self.grown_bytes as f64 / 1e6),
+                none(),
+            ),
+            (
+                "bytes per host",
+                format!("{:.0}", self.bytes_per_host()),
+                bar(HOST_BAR),
+            ),
+            ("cells at the most", self.cells.to_string(), none()),
+            ("cells given up", self.evictions.to_string(), none()),
+        ];
+        if self.settings.forged > 0 {
+            let found = |method: &str, source: IpAddr| match self.tells(method, source) {
+                true => "found".to_owned(),
+                false => "MISSED".to_owned(),
             };
-            row("the flood (DOS)", found("DOS", VICTIM.into()), "found".to_owned());
-            row(
+            rows.push(("the flood (DOS)", found("DOS", VICTIM.into()), "found".to_owned()));
+            rows.push((
                 "the scanner in it (SCANS)",
                 found("SCANS", SCANNER.into()),
                 "found".to_owned(),
-            );
+            ));
         }
-        let others = self.told.len();
-        let _ = writeln!(text, "\nEvents: {others}.");
-        for line in self.told.iter().take(8) {
-            let _ = writeln!(text, "    {line}");
-        }
-        text
+        rows
     }
 }
 

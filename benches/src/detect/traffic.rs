@@ -203,7 +203,7 @@ impl Traffic {
     fn server(&mut self) -> Ipv4Addr {
         // The square of an even number in 0..1 crowds towards 0.
         let even = self.random.below(1 << 16);
-        outside(2, even * even * SERVERS >> 32)
+        outside(2, (even * even * SERVERS) >> 32)
     }
 }
 

@@ -150,7 +150,9 @@ fn v5(records: &[Said], nanos: u32, sequence: u32) -> Vec<u8> {
 }
 
 /// Element, the widths it may have, and its value.
-const FIELDS: &[(u16, &[usize], fn(&Said) -> u64)] = &[
+type FieldRow = (u16, &'static [usize], fn(&Said) -> u64);
+
+const FIELDS: &[FieldRow] = &[
     (8, &[4], |said| said.ends.0.into()),
     (12, &[4], |said| said.ends.1.into()),
     (7, &[2, 4], |said| said.ports.0.into()),

@@ -253,7 +253,7 @@ fn floods_of_full_size() {
     let before = memory_bytes();
     let (mut most, mut sent, mut got) = (0, 0, 0);
     let mut step = |collector: &mut Collector, round: u32| {
-        if round % 100 == 0 {
+        if round.is_multiple_of(100) {
             sent += 1;
             collector.datagram(honest, Time(0), &v9(0, sent, &data), &mut out);
             got += out.len();

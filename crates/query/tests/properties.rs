@@ -59,6 +59,7 @@ fn flow_filters() -> impl Strategy<Value = FlowFilter> {
     (
         of(ips()),
         of(ips()),
+        of(ips()),
         of(ports),
         of(protos),
         of(kinds),
@@ -66,22 +67,25 @@ fn flow_filters() -> impl Strategy<Value = FlowFilter> {
         of(apps),
     )
         .prop_map(
-            |(initiator, responder, responder_port, proto, ethertype, initiator_mac, protocol)| FlowFilter {
-                initiator,
-                responder,
-                responder_port,
-                // Methods name a port only of protocols that have ports; ICMP types stand in the same field of the key.
-                proto: proto.or(responder_port.map(|_| proto::TCP)).map(|number| {
-                    if responder_port.is_some() && number != proto::UDP {
-                        proto::TCP
-                    } else {
-                        number
-                    }
-                }),
-                ethertype,
-                initiator_mac,
-                protocol,
-                since: None,
+            |(initiator, responder, host, responder_port, proto, ethertype, initiator_mac, protocol)| {
+                FlowFilter {
+                    initiator,
+                    responder,
+                    host,
+                    responder_port,
+                    // Methods name a port only of protocols that have ports; ICMP types stand in the same field of the key.
+                    proto: proto.or(responder_port.map(|_| proto::TCP)).map(|number| {
+                        if responder_port.is_some() && number != proto::UDP {
+                            proto::TCP
+                        } else {
+                            number
+                        }
+                    }),
+                    ethertype,
+                    initiator_mac,
+                    protocol,
+                    since: None,
+                }
             },
         )
 }

@@ -1,7 +1,7 @@
 //! `weir collect`: listens for flow exports and prints events (or the flow records) while they come.
 //! Results go to standard output alone; listeners, troubles and the books go to standard error.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -113,14 +113,7 @@ pub(super) struct CollectArgs {
 /// Runs the command.
 pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
     let started = Instant::now();
-    let mut config = match &args.config {
-        Some(path) => Config::read(path)?,
-        None => Config::default(),
-    };
-    if !args.inside.is_empty() {
-        config.inside = Some(Networks::new(args.inside));
-    }
-    config.learned = args.learned;
+    let config = configuration(&args)?;
     let filter = filter(args.filter.as_deref(), args.flows.is_some(), &config.lists)?;
     let what = match &args.flows {
         Some(form) => What::flows(form)?,
@@ -163,14 +156,10 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
         },
         |_| {},
     )?;
-    let place = match (&args.events, &args.store) {
-        (Some(events), _) => Some(super::events::place(events)?),
-        (None, Some(folder)) if detect && storing::clickhouse_url(folder).is_none() => {
-            Some(Place::Folder(folder.clone()))
-        }
-        _ => None,
-    };
-    let first = StoreFirst::open(place, printer)?;
+    let first = StoreFirst::open(
+        place(args.events.as_deref(), args.store.as_deref(), detect)?,
+        printer,
+    )?;
     let (first, summary) = collect::run(job, first, |line| {
         if !quiet {
             eprint_line(&format!("weir: {line}"));
@@ -190,4 +179,28 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
         eprint_line(&summary.text(printer.events, took_s, args.verbose));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The file's configuration with what the command line says over it.
+fn configuration(args: &CollectArgs) -> Result<Config> {
+    let mut config = match &args.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    if !args.inside.is_empty() {
+        config.inside = Some(Networks::new(args.inside.clone()));
+    }
+    config.learned.clone_from(&args.learned);
+    Ok(config)
+}
+
+/// Where events go: where they are told to, else beside the flows when those are in a folder.
+fn place(events: Option<&str>, store: Option<&Path>, detect: bool) -> Result<Option<Place>> {
+    Ok(match (events, store) {
+        (Some(events), _) => Some(super::events::place(events)?),
+        (None, Some(folder)) if detect && storing::clickhouse_url(folder).is_none() => {
+            Some(Place::Folder(folder.to_owned()))
+        }
+        _ => None,
+    })
 }
