@@ -37,7 +37,7 @@ fn step(root: &Path, name: &str, run: impl Fn(&Path) -> Result<()>) -> Result<()
     Ok(())
 }
 
-/// The interface in a browser, on the program that the step before built. The tests themselves say whether a browser is
+/// The interface in a browser, on the program that the tests built for themselves. The tests themselves say whether a browser is
 /// there, and insist on one in CI.
 fn browser(root: &Path) -> Result<()> {
     let folder = root.join("web");
@@ -45,7 +45,6 @@ fn browser(root: &Path) -> Result<()> {
         say("browser skipped: as the interface itself");
         return Ok(());
     }
-    cargo(root, "build --package weir --locked --quiet")?;
     run_in(&folder, "npm", "run --silent e2e")
 }
 
