@@ -74,12 +74,22 @@ fn floor(text: &str, at: usize) -> usize {
     at
 }
 
+/// From 0 to 1. One slip of the finger (a letter wrong, missing, too many, or two changed about) is nearer than anything else; in
+/// short words Jaro and Winkler do not see it.
+fn similarity(word: &str, name: &str) -> f64 {
+    if word.len() >= 3 && strsim::osa_distance(word, name) == 1 {
+        0.99
+    } else {
+        strsim::jaro_winkler(word, name)
+    }
+}
+
 /// The known word most similar to `word`, when it is similar at all.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let word: String = word.chars().take(64).collect::<String>().to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase()), name))
+        .map(|name| (similarity(&word, &name.to_lowercase()), name))
         .filter(|(similarity, _)| *similarity >= NEAR_ENOUGH)
         .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.len().cmp(&a.1.len())))
         .map(|(_, name)| name.to_owned())

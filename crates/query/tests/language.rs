@@ -175,7 +175,7 @@ fn errors_of_values() {
             app is never "dsn"
               app dsn
                   ^^^
-            expected arp, dhcp, dns, ftp, http, imap, kerberos, nd, pop3, rdp, smb, smtp ..."#]],
+            did you mean dns?"#]],
     );
     wrong(
         "ip in [@server]",
@@ -273,7 +273,7 @@ fn completion_follows_the_grammar() {
         "": src dst ip port packets bytes payload_bytes tcp_flags mac ttl inside inet
         "dst po": port
         "dst port ": = != < <= > >= in 445 @servers @wrong
-        "app d": dhcp dns
+        "app d": dhcp dnp3 dns
         "app dns ": and or
         "ip in [": 10.0.0.0/8 @servers @wrong ]
         "flags ": = S/SA

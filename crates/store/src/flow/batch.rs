@@ -41,6 +41,15 @@ pub fn to_batch(flows: &[FlowRecord]) -> Result<RecordBatch, BatchError> {
         .map_err(|error| BatchError::Arrow(error.to_string()))
 }
 
+/// Bytes of memory the batch's rows take. Columns without values share theirs: whole buffers would count many times over.
+pub fn rows_bytes(batch: &RecordBatch) -> Result<usize, BatchError> {
+    let bytes = |column: &ArrayRef| {
+        let bytes = column.to_data().get_slice_memory_size();
+        bytes.map_err(|error| BatchError::Arrow(error.to_string()))
+    };
+    batch.columns().iter().map(bytes).sum()
+}
+
 /// One column of the records. Most records lack most columns: those cost a look, and no memory.
 pub(super) fn array(column: &Column, flows: &[FlowRecord]) -> ArrayRef {
     let lacking = column.nullable

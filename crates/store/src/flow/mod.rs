@@ -24,7 +24,7 @@ mod writer;
 
 use arrow_schema::SchemaRef;
 
-pub use batch::{BatchError, to_batch, to_records};
+pub use batch::{BatchError, rows_bytes, to_batch, to_records};
 pub use columns::ArrowColumns;
 pub use error::StoreError;
 pub use part::{HOUR_MS, MIXED, Part};

@@ -1,5 +1,5 @@
 //! The configuration in layers: defaults, the operator's file, and over it the file of changes made in the web interface
-//! (ADR 11). The operator's file is never written; each value knows the layer it comes from.
+//! (ADR 12). The operator's file is never written; each value knows the layer it comes from.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -11,7 +11,7 @@ use weir_store::flow::clickhouse::{Client, Place};
 use weir_store::flow::search::{
     Answer, Control, Search, SearchError, Source, run, run_in_clickhouse, sources,
 };
-use weir_store::flow::{Snapshot, Table, to_batch};
+use weir_store::flow::{Snapshot, Table, rows_bytes, to_batch};
 use weir_store::{Disk, LocalDisk};
 use weir_triage::Change;
 
@@ -170,7 +170,7 @@ impl Keeper {
             return Ok(());
         }
         let batch = to_batch(&std::mem::take(&mut self.waiting)).map_err(io::Error::other)?;
-        self.bytes += batch.get_array_memory_size();
+        self.bytes += rows_bytes(&batch).map_err(io::Error::other)?;
         if self.bytes > self.bytes_max {
             return Err(io::Error::other(format!(
                 "its flows need more than {} MiB of memory: raise --memory, or fill a store with --store and ask that",
