@@ -135,12 +135,14 @@ fn kinds(kept: &Kept) -> BTreeSet<String> {
         .collect()
 }
 
-/// Runs an exporter to its end; false when it is not installed.
+/// Runs an exporter to its end; false when it is not installed. The end is that of every process it made, since each
+/// holds the pipe: pmacctd's first one ends before the one that sends.
 fn export(mut command: Command) -> bool {
-    match command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
-        Ok(mut child) => child.wait().is_ok(),
-        Err(_) => false,
-    }
+    let Ok(mut child) = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() else {
+        return false;
+    };
+    let mut said = child.stdout.take().expect("a pipe");
+    std::io::copy(&mut said, &mut std::io::sink()).is_ok() && child.wait().is_ok()
 }
 
 fn softflowd(capture: &Path, version: &str, to: SocketAddr) -> Command {
@@ -153,7 +155,7 @@ fn softflowd(capture: &Path, version: &str, to: SocketAddr) -> Command {
     command
 }
 
-/// Waits until no record has come for a while: exporters say nothing when they are done.
+/// Time for what was sent to be received and decoded.
 fn settle() {
     std::thread::sleep(Duration::from_millis(700));
 }
