@@ -13,29 +13,34 @@ pub(crate) fn page(root: &Path) -> Result<String> {
     let detect = root.join("crates/detect/src");
     let tests = tests(&detect)?;
     let recordings = recordings(&root.join("captures"))?;
-    let harmless: Vec<&str> = recordings
-        .iter()
-        .filter(|one| one.name.starts_with("benign"))
-        .map(|one| one.name.as_str())
-        .collect();
-    let mut text = format!(
-        "# Which proof each submethod has\n\n\
-         - *fires*: a test in flow notation gives this submethod; the file.\n\
-         - *silent*: tests of the method give nothing just below a limit or for harmless traffic; how many inputs.\n\
-         - *recorded*: recordings of the lab (`captures/`) in which it fires.\n\
-         - *harmless*: every method runs over {} and over the scenarios of `crates/detect/src/scenarios/benign.rs`, and \
-         none may say anything.\n\n\
-         What a submethod without any mark in *fires* recognises is not proven.\n\n\
-         | method | submethod | fires | silent | recorded |\n|---|---|---|---|---|\n",
-        harmless.join(", ")
-    );
+    let mut text = head(&recordings);
     let (mut count, mut proven, mut seen) = (0, 0, 0);
     for entry in weir_detect::REGISTRY {
         let meta = entry.meta;
         let silent = silent(meta, &tests);
+        if meta.code == "BPATTERNS" {
+            let patterns = patterns(root)?;
+            (count, proven) = (
+                count + patterns.len(),
+                proven + patterns.iter().filter(|(_, fires)| *fires).count(),
+            );
+            for (name, fires) in patterns {
+                let (fires, silent) = if fires {
+                    (PATTERN_TESTS, PATTERN_SILENT)
+                } else {
+                    ("", 0)
+                };
+                let _ = writeln!(text, "| BPATTERNS | {name} | {fires} | {silent} |  |");
+            }
+            continue;
+        }
         for submethod in meta.submethods {
             let name = format!("{}.{}", meta.code, submethod.name);
-            let fires = tests.iter().find(|(_, text)| holds(text, &name));
+            let named = |text: &str| match meta.code {
+                "THREATS" => text.contains("THREATS."),
+                _ => holds(text, &name),
+            };
+            let fires = tests.iter().find(|(_, text)| named(text));
             let fires = fires.map_or("", |(path, _)| path.as_str());
             let recorded: Vec<&str> = recordings
                 .iter()
@@ -61,6 +66,51 @@ pub(crate) fn page(root: &Path) -> Result<String> {
         "\n{count} submethods; {proven} fire in flow notation, {seen} in a recording.\n"
     );
     Ok(text)
+}
+
+/// Where the patterns that come with the program are tested, below `crates/weir/src`; each with an input just below its
+/// limit and a harmless one.
+const PATTERN_TESTS: &str = "config/patterns/tests.rs";
+const PATTERN_SILENT: usize = 2;
+
+/// The patterns that come with the program, and whether a test makes each of them fire.
+fn patterns(root: &Path) -> Result<Vec<(String, bool)>> {
+    let weir = root.join("crates/weir/src");
+    let tests = fs::read_to_string(weir.join(PATTERN_TESTS)).context(PATTERN_TESTS)?;
+    let mut found = Vec::new();
+    for path in sorted(&weir.join("patterns"))? {
+        let text = fs::read_to_string(&path)?;
+        let name = text
+            .lines()
+            .find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+        let name = name.with_context(|| format!("{} has no name", path.display()))?;
+        // As in what the tests expect: `Name source: sentence`.
+        let mut said = tests.split(&format!("{name} ")).skip(1);
+        let fires = said.any(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()));
+        found.push((name.to_owned(), fires));
+    }
+    Ok(found)
+}
+
+/// What the columns mean.
+fn head(recordings: &[Recording]) -> String {
+    let harmless: Vec<&str> = recordings
+        .iter()
+        .filter(|one| one.name.starts_with("benign"))
+        .map(|one| one.name.as_str())
+        .collect();
+    format!(
+        "# Which proof each submethod has\n\n\
+         - *fires*: a test in flow notation gives this submethod; the file.\n\
+         - *silent*: tests of the method give nothing just below a limit or for harmless traffic; how many inputs.\n\
+         - *recorded*: recordings of the lab (`captures/`) in which it fires.\n\
+         - *harmless*: every method runs over {} and over the scenarios of `crates/detect/src/scenarios/benign.rs`, and \
+         none may say anything.\n\n\
+         What a submethod without any mark in *fires* recognises is not proven. The submethods of THREATS are named by the \
+         configuration, and those of BPATTERNS are the patterns that come with the program.\n\n\
+         | method | submethod | fires | silent | recorded |\n|---|---|---|---|---|\n",
+        harmless.join(", ")
+    )
 }
 
 /// A recording of the lab and the events it must give.

@@ -189,6 +189,7 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::flood::sipflood::SipFlood>(),
     entry::<crate::scan::sipscan::SipScan>(),
     entry::<crate::policy::sipproxy::SipProxy>(),
+    entry::<crate::policy::mining::Mining>(),
     entry::<crate::ot::otclanom::OtClusters>(),
     entry::<crate::ot::otpaanom::OtAutomaton>(),
     entry::<crate::ot::otsmanom::OtEnvelope>(),

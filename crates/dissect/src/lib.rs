@@ -8,6 +8,7 @@ pub mod dnp3;
 pub mod dns;
 mod fields;
 pub mod ftp;
+pub mod goose;
 pub mod http;
 pub mod iec104;
 pub mod imap;
@@ -28,6 +29,7 @@ pub mod sip;
 pub mod smb;
 pub mod smtp;
 pub mod ssh;
+pub mod stratum;
 pub mod telnet;
 #[cfg(test)]
 mod testing;

@@ -47,8 +47,8 @@ impl Meter {
         }
     }
 
-    /// Dissects an ARP frame.
-    pub(crate) fn dissect_arp(
+    /// Dissects a frame without IP.
+    pub(crate) fn dissect_frame(
         &mut self,
         slot: u32,
         side: usize,

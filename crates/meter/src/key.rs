@@ -76,6 +76,7 @@ impl Key {
         match self.ethertype {
             ethertype::IPV6 => IpAddr::V6(Ipv6Addr::from_bits(number)),
             ethertype::IPV4 | ethertype::ARP => IpAddr::V4(Ipv4Addr::from_bits(number as u32)),
+            ethertype::GOOSE => mac_of(number).link_local(),
             _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         }
     }
@@ -200,4 +201,9 @@ fn family(ip: IpAddr) -> u16 {
 fn mac_number(mac: Option<Mac>) -> u128 {
     let [a, b, c, d, e, f] = mac.unwrap_or_default().0;
     u128::from(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+}
+
+fn mac_of(number: u128) -> Mac {
+    let [_, _, a, b, c, d, e, f] = (number as u64).to_be_bytes();
+    Mac([a, b, c, d, e, f])
 }

@@ -1,7 +1,9 @@
 //! The metering process: packets in, flow records, transactions and ticks out, in one total order.
 //! One meter belongs to one thread; it reads no clock and its output depends on its input alone.
 
-use weir_model::{Anomaly, AnomalyCounts, Batch, EndReason, FlowRecord, Phase, Tick, Time, proto, tcp_flags};
+use weir_model::{
+    Anomaly, AnomalyCounts, Batch, EndReason, FlowRecord, Phase, Tick, Time, ethertype, proto, tcp_flags,
+};
 use weir_wire::packet::{Icmp, Ip, L4, Net, Packet};
 use weir_wire::{Fragments, decode_ip_payload};
 
@@ -109,10 +111,13 @@ impl Meter {
             Net::Arp(payload) => {
                 let arrival = Arrival::of_frame(time, packet, payload);
                 let (slot, side) = self.meter(&arrival, out);
-                self.dissect_arp(slot, side, time, payload, out);
+                self.dissect_frame(slot, side, time, payload, out);
             }
             Net::Other(payload) => {
-                self.meter(&Arrival::of_frame(time, packet, payload), out);
+                let (slot, side) = self.meter(&Arrival::of_frame(time, packet, payload), out);
+                if packet.ethertype == ethertype::GOOSE {
+                    self.dissect_frame(slot, side, time, payload, out);
+                }
             }
         }
     }

@@ -27,6 +27,8 @@ pub mod ethertype {
     pub const IPV4: u16 = 0x0800;
     pub const ARP: u16 = 0x0806;
     pub const IPV6: u16 = 0x86dd;
+    /// IEC 61850-8-1: messages of protection and control devices.
+    pub const GOOSE: u16 = 0x88b8;
 }
 
 /// TCP control bits (RFC 9293), low byte of `tcpControlBits`.
@@ -75,7 +77,8 @@ impl fmt::Display for FlowId {
 }
 
 /// Who talked to whom over what. Initiator and responder are decided once per flow (see [`InitiatorReason`]).
-/// ARP: sender and target protocol address. Other non-IP frames: unspecified addresses, told apart by MACs and EtherType.
+/// ARP: sender and target protocol address. GOOSE: the link-local addresses its MACs stand for ([`Mac::link_local`]).
+/// Other non-IP frames: unspecified addresses, told apart by MACs and EtherType.
 /// ICMP: initiator port = type, responder port = counterpart type, or the code when there is none (Community ID rule).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowKey {

@@ -2,6 +2,7 @@
 //! Some of their bits tell who made them up, which is what methods on the link ask.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,32 @@ impl Mac {
     /// All zero: an address not filled in.
     pub fn is_zero(self) -> bool {
         self.0 == [0; 6]
+    }
+
+    /// The link-local address it stands for (RFC 4291, appendix A): how a device without an address is named.
+    pub fn link_local(self) -> IpAddr {
+        let [a, b, c, d, e, f] = self.0.map(u16::from);
+        IpAddr::V6(Ipv6Addr::new(
+            0xfe80,
+            0,
+            0,
+            0,
+            (a ^ 2) << 8 | b,
+            c << 8 | 0xff,
+            0xfe00 | d,
+            e << 8 | f,
+        ))
+    }
+
+    /// The hardware address that [`Self::link_local`] made this of; `None` for other addresses.
+    pub fn of_link_local(ip: IpAddr) -> Option<Self> {
+        let IpAddr::V6(ip) = ip else { return None };
+        match ip.octets() {
+            [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a, b, c, 0xff, 0xfe, d, e, f] => {
+                Some(Self([a ^ 2, b, c, d, e, f]))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -87,6 +114,9 @@ mod tests {
     fn text_round_trip() {
         let mac: Mac = "1C-75-08-04-7a-5f".parse().unwrap();
         assert_eq!(mac.to_string(), "1c:75:08:04:7a:5f");
+        assert_eq!(mac.link_local().to_string(), "fe80::1e75:8ff:fe04:7a5f");
+        assert_eq!(Mac::of_link_local(mac.link_local()), Some(mac));
+        assert_eq!(Mac::of_link_local("fe80::1".parse().unwrap()), None);
         assert!("1c:75".parse::<Mac>().is_err());
         assert!("1c:75:08:04:7a:5f:00".parse::<Mac>().is_err());
     }

@@ -14,6 +14,7 @@ pub enum Protocol {
     Dnp3,
     Dns,
     Ftp,
+    Goose,
     Http,
     Iec104,
     Imap,
@@ -27,6 +28,7 @@ pub enum Protocol {
     Smb,
     Smtp,
     Ssh,
+    Stratum,
     Telnet,
     Tls,
     Vnc,
@@ -42,6 +44,7 @@ impl Protocol {
         Self::Dnp3,
         Self::Dns,
         Self::Ftp,
+        Self::Goose,
         Self::Http,
         Self::Iec104,
         Self::Imap,
@@ -55,6 +58,7 @@ impl Protocol {
         Self::Smb,
         Self::Smtp,
         Self::Ssh,
+        Self::Stratum,
         Self::Telnet,
         Self::Tls,
         Self::Vnc,
@@ -70,6 +74,7 @@ impl Protocol {
             Self::Dnp3 => "dnp3",
             Self::Dns => "dns",
             Self::Ftp => "ftp",
+            Self::Goose => "goose",
             Self::Http => "http",
             Self::Iec104 => "iec104",
             Self::Imap => "imap",
@@ -83,6 +88,7 @@ impl Protocol {
             Self::Smb => "smb",
             Self::Smtp => "smtp",
             Self::Ssh => "ssh",
+            Self::Stratum => "stratum",
             Self::Telnet => "telnet",
             Self::Tls => "tls",
             Self::Vnc => "vnc",
@@ -98,7 +104,7 @@ pub enum Transport {
     Udp,
     /// ICMPv6 neighbour discovery.
     Icmp6,
-    /// Directly on the link (ARP).
+    /// Directly on the link (ARP, GOOSE).
     Link,
 }
 

@@ -6,7 +6,7 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -183,21 +183,6 @@ fn card(params: &Params, transaction: &Transaction) -> Option<(Mac, Option<IpAdd
     counts.then_some((mac, ip.filter(|ip| !ip.is_unspecified())))
 }
 
-/// The link-local address a hardware address stands for (RFC 4291 appendix A): how the vendor shows a device.
-fn eui64(mac: Mac) -> IpAddr {
-    let [a, b, c, d, e, f] = mac.0.map(u16::from);
-    IpAddr::V6(Ipv6Addr::new(
-        0xfe80,
-        0,
-        0,
-        0,
-        (a ^ 2) << 8 | b,
-        c << 8 | 0xff,
-        0xfe00 | d,
-        e << 8 | f,
-    ))
-}
-
 fn judge_segment(state: &State, cell: &CellKey, out: &mut Findings<'_>) {
     let Some((first, last)) = state.span.filter(|_| out.due("KnownSegment")) else {
         return;
@@ -242,7 +227,7 @@ fn judge_addresses(params: &Params, state: &State, cell: &CellKey, out: &mut Fin
 
 fn judge_cards(params: &Params, state: &State, out: &mut Findings<'_>) {
     for (mac, card) in state.cards.fresh() {
-        let ip = eui64(mac);
+        let ip = mac.link_local();
         if !out.due_about(Some(ip), "MACBased") {
             continue;
         }

@@ -1,7 +1,7 @@
 //! What an interval of one pair looks like: counts by the traits that each protocol has.
 
 use serde::{Deserialize, Serialize};
-use weir_model::{Protocol, Transaction};
+use weir_model::{NANOS_PER_S, Protocol, Transaction};
 
 /// One protocol: submethod, protocol, and the names of its features.
 pub(super) struct Family {
@@ -11,7 +11,7 @@ pub(super) struct Family {
 }
 
 /// The protocols, by role of cells.
-pub(super) const FAMILIES: [Family; 3] = [
+pub(super) const FAMILIES: [Family; 4] = [
     Family {
         submethod: "Modbus",
         protocol: Protocol::Modbus,
@@ -75,7 +75,29 @@ pub(super) const FAMILIES: [Family; 3] = [
             "negative",
         ],
     },
+    Family {
+        submethod: "GOOSE",
+        protocol: Protocol::Goose,
+        features: &[
+            "messages",
+            LEAST_MESSAGES,
+            GREATEST_MESSAGES,
+            "bytes",
+            "bytes of the shortest message",
+            "bytes of the longest message",
+            MEAN_BYTES,
+            "changes of state",
+            "messages marked as a test",
+        ],
+    },
 ];
+
+const LEAST_MESSAGES: &str = "least messages in half a minute";
+const GREATEST_MESSAGES: &str = "most messages in half a minute";
+const MEAN_BYTES: &str = "bytes of a message in the mean";
+/// Half minutes of an interval.
+const PARTS: usize = 10;
+const PART_S: i64 = 30;
 
 /// Index of the family a transaction belongs to.
 pub(super) fn role(transaction: &Transaction) -> Option<u8> {
@@ -93,6 +115,12 @@ pub(super) struct Tally {
     answered: u64,
     answer_ms: f64,
     pub(super) messages: u64,
+    /// Messages of a group's member in each half minute.
+    #[serde(default)]
+    parts: Vec<u32>,
+    /// Shortest and longest of them, bytes.
+    #[serde(default)]
+    sizes: Option<(u64, u64)>,
 }
 
 /// Bit of DNP3's internal indications that tells of a restart.
@@ -115,6 +143,7 @@ impl Tally {
         self.messages += 1;
         match family.protocol {
             Protocol::Iec104 => self.iec104(family, transaction),
+            Protocol::Goose => self.goose(family, transaction),
             Protocol::Dnp3 => {
                 self.exchange(family, transaction, ["dnp3.request_bytes", "dnp3.response_bytes"]);
                 let class = transaction.text("dnp3.class").unwrap_or_default();
@@ -203,16 +232,47 @@ impl Tally {
         }
     }
 
-    /// The counts, with the mean time of an answer in its place.
+    fn goose(&mut self, family: &Family, transaction: &Transaction) {
+        let bytes = transaction.number("goose.bytes").unwrap_or_default();
+        let (least, greatest) = self.sizes.unwrap_or((bytes, bytes));
+        self.sizes = Some((least.min(bytes), greatest.max(bytes)));
+        self.add(family, "messages", 1.0);
+        self.add(family, "bytes", bytes as f64);
+        if transaction.flag("goose.test").unwrap_or_default() {
+            self.add(family, "messages marked as a test", 1.0);
+        }
+        // Whoever changes state counts its messages from zero again.
+        if transaction.number("goose.sequence") == Some(0) {
+            self.add(family, "changes of state", 1.0);
+        }
+        self.parts.resize(PARTS, 0);
+        let part = transaction.start.0.div_euclid(PART_S * NANOS_PER_S);
+        self.parts[part.rem_euclid(PARTS as i64) as usize] += 1;
+    }
+
+    /// The counts, with those in their places that are known when the interval is over.
     pub(super) fn values(&self, family: &Family) -> Vec<f64> {
         let mut values = self.counts.clone();
         values.resize(family.features.len(), 0.0);
-        let time = family
-            .features
-            .iter()
-            .position(|feature| *feature == "answer time in ms");
-        if let Some(at) = time.filter(|_| self.answered > 0) {
-            values[at] = self.answer_ms / self.answered as f64;
+        let place = |feature: &str| family.features.iter().position(|known| *known == feature);
+        let bytes = place("bytes").map_or(0.0, |at| values[at]);
+        let mut put = |feature: &str, value: f64| {
+            if let Some(at) = place(feature) {
+                values[at] = value;
+            }
+        };
+        if self.answered > 0 {
+            put("answer time in ms", self.answer_ms / self.answered as f64);
+        }
+        if let (Some((least, greatest)), Some(most)) = (self.sizes, self.parts.iter().max()) {
+            put(
+                LEAST_MESSAGES,
+                self.parts.iter().min().copied().unwrap_or_default().into(),
+            );
+            put(GREATEST_MESSAGES, (*most).into());
+            put("bytes of the shortest message", least as f64);
+            put("bytes of the longest message", greatest as f64);
+            put(MEAN_BYTES, bytes / self.messages.max(1) as f64);
         }
         values
     }

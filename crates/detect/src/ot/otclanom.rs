@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use weir_model::{
-    Clause, Facts, FlowFilter, Kind, Manual, Maturity, MethodMeta, Need, Priority, Protocol, Quantity, Reads,
-    Rule, Scope, SubmethodMeta, Target, Technique, Time, Transaction,
+    Clause, Facts, Kind, Mac, Manual, Maturity, MethodMeta, Need, Priority, Protocol, Quantity, Reads, Rule,
+    Scope, SubmethodMeta, Technique, Time, Transaction,
 };
 
 use super::clusters::{Clusters, Nearest};
@@ -88,6 +88,11 @@ impl Method for OtClusters {
                 "IEC104",
                 "Five minutes of IEC 60870-5-104 between two hosts fit no group that was learned.",
             ),
+            submethod(
+                "GOOSE",
+                "Five minutes of a device's GOOSE messages (IEC 61850) to a group fit no group of intervals that was \
+                 learned.",
+            ),
         ],
         priority: Priority::Medium,
         maturity: Maturity::Preview,
@@ -97,6 +102,7 @@ impl Method for OtClusters {
                 (Protocol::Modbus, Kind::Request),
                 (Protocol::Dnp3, Kind::Request),
                 (Protocol::Iec104, Kind::Request),
+                (Protocol::Goose, Kind::Request),
             ],
             fields: &[
                 "modbus.class",
@@ -114,6 +120,9 @@ impl Method for OtClusters {
                 "iec104.negative",
                 "iec104.objects",
                 "iec104.bytes",
+                "goose.sequence",
+                "goose.test",
+                "goose.bytes",
             ],
             ..Reads::NOTHING
         },
@@ -123,13 +132,14 @@ impl Method for OtClusters {
             what: "Machines talk like machines: the same questions at the same pace. New kinds of commands, other amounts \
                    or errors mean a changed programme, a fault, or a hand that does not belong there.",
             basis: "For each pair and protocol, intervals of five minutes: requests, answers, bytes, time to answer, \
-                    messages by class (read, write, control, diagnostic ...), errors. While a pair is learned its \
+                    messages by class (read, write, control, diagnostic ...), errors; of GOOSE messages number and size, \
+                    least, most and mean, changes of state, tests. While a pair is learned its \
                     intervals form up to eight groups (sequential k-means over logarithms); afterwards an interval is \
                     judged by its distance to the nearest group in radii of that group.",
             bias: "Silent for learning_duration_h hours and twelve intervals. An interval is judged when the next one is over; beside \
                    a silent one only more than usual counts, and silence itself is not judged. What was \
                    going on while learning counts as usual, also an attack. Nothing is learned afterwards.",
-            false_positives: "Maintenance, a new recipe, a device that was added: learn anew.",
+            false_positives: "A fault in the grid makes GOOSE change its state as an attack does. Maintenance, a new recipe, a device that was added: learn anew.",
             response: "Look at the metric: a new kind of command is more than a slow answer. See OTPAANOM for the order \
                        of messages, and ask whoever runs the plant.",
         },
@@ -217,18 +227,14 @@ impl Method for OtClusters {
             .baseline("groups", Quantity::Count(state.clusters.len() as u64));
         if let (Some(peer), Some(verdict)) = (cell.peer, out.judge(family.submethod, facts)) {
             verdict
-                .target(Target::service(peer, outlier.port))
+                .source_mac(Mac::of_link_local(cell.host).filter(|_| family.protocol == Protocol::Goose))
+                .target(super::target(peer, outlier.port))
                 .span(outlier.span.0, outlier.span.1)
                 .detail("Measure", Quantity::Text(metric.into()))
                 .detail("CurrentValue", Quantity::Ratio(outlier.value))
                 .detail("ComparedValue", Quantity::Ratio(usual))
                 .detail("PortList", Quantity::Counts(vec![outlier.port.into()]))
-                .evidence(FlowFilter {
-                    initiator: Some(cell.host),
-                    responder: Some(peer),
-                    protocol: Some(family.protocol),
-                    ..FlowFilter::default()
-                });
+                .evidence(super::evidence(cell.host, peer, family.protocol));
         }
     }
 }
@@ -285,6 +291,30 @@ mod tests {
                 OTCLANOM.IEC104 100 % after 7801 s, 2 findings, 1 targets: 10.0.0.5 and 10.0.0.9:2404, known for 2.08 hours, differ from every group of intervals that was learned: bytes of the master 240 where 0 is usual (75 messages in 4.93 min)
                   distance > distance_max and known_h >= learning_duration_h; silent at distance 1.05, known_h 2; src ip 10.0.0.5 and dst ip 10.0.0.9 and app iec104
             "#]],
+        );
+    }
+
+    const GOOSE: &str =
+        "fe80::216:3eff:fe01:203 > fe80::30c:cdff:fe01:1 flow=1 goose.bytes={148,150,152} goose.sequence";
+
+    /// A device that sends each second second; somebody sends changes of state in its name, then only one.
+    #[test]
+    fn goose_changes_of_state() {
+        let short = r#"{"learning_duration_h":2}"#;
+        let steady = format!("@1s tx goose/request every 2s x4200 {GOOSE}=7\n@125min tx goose/request ");
+        check_with::<OtClusters>(
+            short,
+            &format!("{steady} every 4ms x60 {GOOSE}=0"),
+            expect![[r#"
+                OTCLANOM.GOOSE 100 % after 8101 s, 2 findings, 1 targets: fe80::216:3eff:fe01:203 and fe80::30c:cdff:fe01:1, known for 2.17 hours, differ from every group of intervals that was learned: changes of state 60 where 0 is usual (210 messages in 4.98 min)
+                  distance > distance_max and known_h >= learning_duration_h; silent at distance 1.05, known_h 2; src mac 00:16:3e:01:02:03 and app goose
+            "#]],
+        );
+        check_with::<OtClusters>(short, &format!("{steady} x1 {GOOSE}=0"), expect![[""]]);
+        check_with::<OtClusters>(
+            short,
+            &format!("@1s tx goose/request every 2s x4200 {GOOSE}=7"),
+            expect![[""]],
         );
     }
 

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use weir_model::{
-    Clause, Facts, FlowFilter, Kind, Manual, Maturity, MethodMeta, Need, Priority, Protocol, Quantity, Reads,
-    Scope, SubmethodMeta, Target, Technique, Time, Transaction,
+    Clause, Facts, Kind, Mac, Manual, Maturity, MethodMeta, Need, Priority, Protocol, Quantity, Reads, Rule,
+    Scope, SubmethodMeta, Technique, Time, Transaction,
 };
 
 use super::learning::{Held, Season};
@@ -30,14 +30,42 @@ const IDLE_S: u32 = 2_592_000;
 /// The least width a range is taken for, as a share of its greatest value: steady machines differ that much.
 const WIDTH_MIN: f64 = 0.1;
 
-/// What is measured of an interval.
-const VALUES: [&str; 6] = [
-    "messages of the master",
-    "messages of the outstation",
-    "bytes of the master",
-    "bytes of the outstation",
-    "objects of the master",
-    "objects of the outstation",
+/// Values measured of an interval.
+const VALUES: usize = 6;
+
+/// A protocol, and what is measured of it.
+struct Family {
+    submethod: &'static str,
+    protocol: Protocol,
+    values: [&'static str; VALUES],
+}
+
+/// The protocols, by role of cells.
+const FAMILIES: [Family; 2] = [
+    Family {
+        submethod: "IEC104",
+        protocol: Protocol::Iec104,
+        values: [
+            "messages of the master",
+            "messages of the outstation",
+            "bytes of the master",
+            "bytes of the outstation",
+            "objects of the master",
+            "objects of the outstation",
+        ],
+    },
+    Family {
+        submethod: "GOOSE",
+        protocol: Protocol::Goose,
+        values: [
+            "messages",
+            "bytes",
+            "entries of data sets",
+            "changes of state",
+            "messages marked as a test",
+            "messages that need commissioning",
+        ],
+    },
 ];
 
 /// See the file.
@@ -65,15 +93,41 @@ impl Outlier {
 #[derive(Default, Serialize, Deserialize)]
 pub struct State {
     season: Season,
-    now: [f64; VALUES.len()],
+    now: [f64; VALUES],
     span: Option<(Time, Time)>,
-    held: Held<([f64; VALUES.len()], (Time, Time))>,
+    held: Held<([f64; VALUES], (Time, Time))>,
     /// The last intervals, at most `mean_count`.
-    recent: VecDeque<[f64; VALUES.len()]>,
+    recent: VecDeque<[f64; VALUES]>,
     /// Least and greatest mean while learned.
-    ranges: Option<[(f64, f64); VALUES.len()]>,
+    ranges: Option<[(f64, f64); VALUES]>,
     outlier: Option<Outlier>,
     port: u16,
+}
+
+const RULES: &[Rule] = &[
+    &[
+        Clause::above("actual", "allowed_max"),
+        Clause::at_least("known_h", "learning_duration_h"),
+    ],
+    &[
+        Clause::below("actual", "allowed_min"),
+        Clause::at_least("known_h", "learning_duration_h"),
+    ],
+];
+
+const fn submethod(name: &'static str, about: &'static str) -> SubmethodMeta {
+    SubmethodMeta {
+        name,
+        about,
+        rules: RULES,
+        reason: "{measure} between {source} and {target}: {actual} in five minutes; while learned it was between \
+                 {learned_min} and {learned_max}",
+        needs: &[],
+        techniques: &[Technique {
+            tactic: "TA0107",
+            technique: "T0814",
+        }],
+    }
 }
 
 impl Method for OtEnvelope {
@@ -82,33 +136,35 @@ impl Method for OtEnvelope {
         slug: "otsmanom",
         family: "ot",
         title: "Traffic of a control network out of its range",
-        submethods: &[SubmethodMeta {
-            name: "IEC104",
-            about: "A master or an outstation sends more or less by IEC 60870-5-104 than it ever did while learned.",
-            rules: &[
-                &[
-                    Clause::above("actual", "allowed_max"),
-                    Clause::at_least("known_h", "learning_duration_h"),
-                ],
-                &[
-                    Clause::below("actual", "allowed_min"),
-                    Clause::at_least("known_h", "learning_duration_h"),
-                ],
-            ],
-            reason: "{measure} between {source} and {target}: {actual} in five minutes; while learned it was between \
-                     {learned_min} and {learned_max}",
-            needs: &[],
-            techniques: &[Technique {
-                tactic: "TA0107",
-                technique: "T0814",
-            }],
-        }],
+        submethods: &[
+            submethod(
+                "IEC104",
+                "A master or an outstation sends more or less by IEC 60870-5-104 than it ever did while learned.",
+            ),
+            submethod(
+                "GOOSE",
+                "A device sends its group more or fewer GOOSE messages (IEC 61850), or other ones, than it ever did while \
+                 learned.",
+            ),
+        ],
         priority: Priority::Medium,
         maturity: Maturity::Preview,
         scope: Scope::Pair,
         reads: Reads {
-            transactions: &[(Protocol::Iec104, Kind::Request)],
-            fields: &["iec104.sender", "iec104.objects", "iec104.bytes"],
+            transactions: &[
+                (Protocol::Iec104, Kind::Request),
+                (Protocol::Goose, Kind::Request),
+            ],
+            fields: &[
+                "iec104.sender",
+                "iec104.objects",
+                "iec104.bytes",
+                "goose.bytes",
+                "goose.entries",
+                "goose.sequence",
+                "goose.test",
+                "goose.commission",
+            ],
             ..Reads::NOTHING
         },
         needs: &[Need::Payload, Need::Unsampled],
@@ -116,7 +172,8 @@ impl Method for OtEnvelope {
         manual: Manual {
             what: "A device that floods, falls silent in one direction, or is asked far more than before: a fault, a denial \
                    of service, a second master.",
-            basis: "Messages, bytes and information objects of each side, in the mean over mean_count intervals of five \
+            basis: "Messages, bytes and information objects of each side, and of GOOSE messages, bytes, entries, changes of \
+                    state, tests, in the mean over mean_count intervals of five \
                     minutes with traffic, against the least and greatest such mean while learned. tolerance widens the \
                     range on both sides; a range is at least a tenth of its greatest value wide.",
             bias: "Silent for learning_duration_h hours and twelve intervals. An interval is judged when the next one is over, silence of both sides and intervals beside it are not. What was \
@@ -136,17 +193,38 @@ impl Method for OtEnvelope {
     fn cells_of_transaction(params: &Params, transaction: &Transaction, cells: &mut Cells) {
         let (masters, key) = (&params.monitored_masters, &transaction.key);
         if masters.is_empty() || masters.iter().any(|prefix| prefix.contains(&key.initiator_ip)) {
-            cells.add(CellKey::pair(key));
+            let role = FAMILIES
+                .iter()
+                .position(|family| family.protocol == transaction.protocol);
+            cells.add(CellKey::pair(key).role(role.unwrap_or_default() as u8));
         }
     }
 
     fn on_transaction(_: &Params, state: &mut State, cell: &CellKey, transaction: &Transaction) {
         state.season.see(transaction.start);
-        let side = usize::from(transaction.ip("iec104.sender") != Some(cell.host));
         let of = |name| transaction.number(name).unwrap_or_default() as f64;
-        state.now[side] += 1.0;
-        state.now[2 + side] += of("iec104.bytes");
-        state.now[4 + side] += of("iec104.objects");
+        let is = |name| f64::from(u8::from(transaction.flag(name).unwrap_or_default()));
+        let measured = match transaction.protocol {
+            Protocol::Goose => [
+                1.0,
+                of("goose.bytes"),
+                of("goose.entries"),
+                // Whoever changes state counts its messages from zero again.
+                f64::from(u8::from(transaction.number("goose.sequence") == Some(0))),
+                is("goose.test"),
+                is("goose.commission"),
+            ],
+            _ => {
+                let (bytes, objects) = (of("iec104.bytes"), of("iec104.objects"));
+                match transaction.ip("iec104.sender") == Some(cell.host) {
+                    true => [1.0, 0.0, bytes, 0.0, objects, 0.0],
+                    false => [0.0, 1.0, 0.0, bytes, 0.0, objects],
+                }
+            }
+        };
+        for (sum, value) in state.now.iter_mut().zip(measured) {
+            *sum += value;
+        }
         let (first, last) = state.span.unwrap_or((transaction.start, transaction.end));
         state.span = Some((first.min(transaction.start), last.max(transaction.end)));
         state.port = transaction.key.responder_port;
@@ -198,13 +276,17 @@ impl Method for OtEnvelope {
     }
 
     fn judge(params: &Params, state: &State, cell: &CellKey, out: &mut Findings<'_>) {
-        let Some(outlier) = state.outlier.as_ref().filter(|_| out.due("IEC104")) else {
+        let (Some(outlier), Some(family)) = (&state.outlier, FAMILIES.get(usize::from(cell.role))) else {
             return;
         };
+        if !out.due(family.submethod) {
+            return;
+        }
+        let measure = family.values.get(outlier.value).copied().unwrap_or_default();
         let facts = Facts::new()
             .input("actual", Quantity::Ratio(outlier.actual))
             .input("known_h", Quantity::Ratio(state.season.hours(outlier.span.0)))
-            .input("measure", Quantity::Text(VALUES[outlier.value].into()))
+            .input("measure", Quantity::Text(measure.into()))
             .limit("allowed_max", Quantity::Ratio(outlier.allowed.1))
             .limit("allowed_min", Quantity::Ratio(outlier.allowed.0))
             .limit(
@@ -213,20 +295,16 @@ impl Method for OtEnvelope {
             )
             .baseline("learned_min", Quantity::Ratio(outlier.range.0))
             .baseline("learned_max", Quantity::Ratio(outlier.range.1));
-        if let (Some(peer), Some(verdict)) = (cell.peer, out.judge("IEC104", facts)) {
+        if let (Some(peer), Some(verdict)) = (cell.peer, out.judge(family.submethod, facts)) {
             verdict
-                .target(Target::service(peer, state.port))
+                .source_mac(Mac::of_link_local(cell.host).filter(|_| family.protocol == Protocol::Goose))
+                .target(super::target(peer, state.port))
                 .span(outlier.span.0, outlier.span.1)
-                .detail("Measure", Quantity::Text(VALUES[outlier.value].into()))
+                .detail("Measure", Quantity::Text(measure.into()))
                 .detail("ActualValue", Quantity::Ratio(outlier.actual))
                 .detail("MinValue", Quantity::Ratio(outlier.range.0))
                 .detail("MaxValue", Quantity::Ratio(outlier.range.1))
-                .evidence(FlowFilter {
-                    initiator: Some(cell.host),
-                    responder: Some(peer),
-                    protocol: Some(Protocol::Iec104),
-                    ..FlowFilter::default()
-                });
+                .evidence(super::evidence(cell.host, peer, family.protocol));
         }
     }
 }
@@ -284,6 +362,37 @@ mod tests {
                 OTSMANOM.IEC104 100 % after 8400 s, 6 findings, 1 targets: objects of the master between 10.0.0.5 and 10.0.0.9:2404: 130 in five minutes; while learned it was between 30 and 30
                   actual > allowed_max and known_h >= learning_duration_h; silent at actual 36, known_h 2; src ip 10.0.0.5 and dst ip 10.0.0.9 and app iec104
             "#]],
+        );
+    }
+
+    const GOOSE: &str =
+        "fe80::216:3eff:fe01:203 > fe80::30c:cdff:fe01:1 flow=1 goose.bytes=150 goose.entries=2";
+
+    /// Messages in the name of a device, ten a second; fewer of them; a group of another device.
+    #[test]
+    fn goose_storm() {
+        let steady =
+            format!("@1s tx goose/request every 2s x5400 {GOOSE} goose.sequence=7\n@130min tx goose/request");
+        check_with::<OtEnvelope>(
+            SHORT,
+            &format!("{steady} every 100ms x9000 {GOOSE} goose.sequence=0"),
+            expect![[r#"
+                OTSMANOM.GOOSE 100 % after 8400 s, 6 findings, 1 targets: changes of state between fe80::216:3eff:fe01:203 and fe80::30c:cdff:fe01:1: 1000 in five minutes; while learned it was between 0 and 0
+                  actual > allowed_max and known_h >= learning_duration_h; silent at actual 2, known_h 2; src mac 00:16:3e:01:02:03 and app goose
+            "#]],
+        );
+        check_with::<OtEnvelope>(
+            SHORT,
+            &format!("{steady} every 20s x40 {GOOSE} goose.sequence=9"),
+            expect![[""]],
+        );
+        check_with::<OtEnvelope>(
+            SHORT,
+            &format!("{steady} every 100ms x9000 {GOOSE} goose.sequence=0").replace(
+                "130min tx goose/request every 100ms x9000 fe80::216:3eff:fe01:203",
+                "130min tx goose/request every 100ms x9000 fe80::216:3eff:fe01:204",
+            ),
+            expect![[""]],
         );
     }
 

@@ -5,6 +5,7 @@ pub mod dirinet;
 pub mod honeypot;
 pub mod ipv6tunnel;
 pub mod l3anomaly;
+pub mod mining;
 pub mod sipproxy;
 pub mod smtpanomaly;
 pub mod teamviewer;

@@ -1,7 +1,7 @@
 //! Metering with real dissectors: how packets carry a message must not change what is said about it.
 
 use proptest::prelude::*;
-use weir_model::Protocol;
+use weir_model::{Mac, Protocol};
 use weir_testkit::packets::{self, Frame, frame, hex};
 use weir_wire::{LinkType, decode};
 
@@ -160,6 +160,43 @@ fn neighbours_and_arp_are_dissected_too() {
         "{protocols:?}"
     );
     assert!(out.transactions.len() >= 2, "{:?}", out.transactions);
+}
+
+/// GOOSE has no addresses: the link-local ones that the hardware addresses stand for take their place.
+#[test]
+fn goose_is_dissected_by_its_ethertype() {
+    let (device, group) = ([2, 0, 0, 0, 0, 5], [1, 0x0c, 0xcd, 1, 0, 1]);
+    let message = [
+        0x30, 1, 0, 18, 0, 0, 0, 0, 0x61, 8, 0x80, 3, b'a', b'/', b'b', 0x85, 1, 3,
+    ];
+    let frame = |kind: [u8; 2]| packets::Frame {
+        time: Time::from_secs(1),
+        bytes: [&group[..], &device, &kind, &message, &[0; 30]].concat(),
+    };
+    let (out, _) = run(&[frame([0x88, 0xb8]), frame([0x88, 0xb8]), frame([0x88, 0xba])]);
+    let seen: Vec<_> = out
+        .transactions
+        .iter()
+        .map(|one| {
+            (
+                one.key.initiator_ip,
+                one.text("goose.reference"),
+                one.number("goose.state"),
+            )
+        })
+        .collect();
+    let device = Mac(device).link_local();
+    assert_eq!(seen, [(device, Some("a/b"), Some(3)); 2]);
+    let flow = out
+        .flows
+        .iter()
+        .find(|flow| flow.protocol == Some(Protocol::Goose))
+        .unwrap();
+    assert_eq!(
+        (flow.key.responder_ip, flow.key.is_ip()),
+        (Mac(group).link_local(), false)
+    );
+    assert_eq!(out.flows.len(), 2);
 }
 
 proptest! {

@@ -46,6 +46,10 @@ pub(super) fn read(
     if protocol == Protocol::Arp {
         (key.proto, key.ethertype) = (0, ethertype::ARP);
     }
+    if protocol == Protocol::Goose {
+        (key.proto, key.ethertype) = (0, ethertype::GOOSE);
+        (key.initiator_port, key.responder_port) = (0, 0);
+    }
     let mut transaction = Transaction::new(FlowId::derive(&key, start), key, protocol, kind, start);
     for word in &words[3..] {
         let (name, value) = word.split_once('=').unwrap_or_else(|| line.bad(word));

@@ -84,11 +84,3 @@ fn no_new_card() {
         check::<AlienDevice>(&text, expect![[""]]);
     }
 }
-
-#[test]
-fn a_hardware_address_as_an_address() {
-    assert_eq!(
-        eui64("00:16:3e:01:02:03".parse().unwrap()).to_string(),
-        "fe80::216:3eff:fe01:203"
-    );
-}

@@ -13,6 +13,8 @@ use crate::baseline::{Distinct, Spread, Top};
 
 /// Attackers listed in an event; with forged sources more are of no use.
 const ATTACKERS_LISTED_MAX: usize = 32;
+/// Half-closed connections of an interval that nobody is named for.
+const HALF_CLOSED_USUAL: u32 = 8;
 /// Received packets per sent packet from which a flow counts its sender as an attacker.
 const LOPSIDED: u64 = 10;
 /// Length of the bins in which a burst is looked for, seconds.
@@ -156,7 +158,13 @@ impl Interval {
         self.tries += 1;
         if forward & ACK != 0 {
             self.completed += 1;
-            self.half_closed += u32::from(is_half_closed(flow));
+            if is_half_closed(flow) {
+                self.half_closed += 1;
+                // Every server has a few; only many of them want names.
+                if self.half_closed > HALF_CLOSED_USUAL {
+                    self.attack_mut().half_closed(flow);
+                }
+            }
         } else if reverse & RST == 0 {
             // A refusal costs the victim nothing; only what it must remember counts.
             self.attack_mut().half_open(flow);
@@ -208,6 +216,12 @@ impl Attack {
             self.ports.add(flow.key.responder_port, 1);
             self.protos.add(proto::TCP, 1);
         }
+    }
+
+    fn half_closed(&mut self, flow: &FlowRecord) {
+        self.attacker(flow.key.initiator_ip, flow);
+        self.ports.add(flow.key.responder_port, 1);
+        self.protos.add(proto::TCP, 1);
     }
 
     fn attacker(&mut self, sender: IpAddr, flow: &FlowRecord) {

@@ -108,6 +108,9 @@ fn fin_wait() {
     check::<DenialOfService>(
         "every 10ms x1000 10.1.0.5:{1024..} <> 10.0.0.9:80 tcp SA/SAF\n@0s every 10ms x999 10.1.0.5:{1024..} <> 10.0.0.8:80 tcp SA/SAF
         @0s every 10ms x2000 10.1.0.5:{1024..} <> 10.0.0.7:80 tcp SAF/SAF",
-        expect![[""]],
+        expect![[r#"
+            DOS.FIN2WAIT 50 % after 9 s, 2 findings, 1 targets: 10.0.0.9 closed 1000 connections in 9.91 s that its peers left open
+              half_closed >= half_closed_min and half_closed_share > half_closed_share_min; silent at half_closed 1000, half_closed_share 0.8; dst ip 10.0.0.9 and proto tcp
+        "#]],
     );
 }

@@ -52,6 +52,68 @@ fn one_host_asks_everybody() {
     );
 }
 
+/// The series of what comes to a segment.
+#[test]
+fn one_host_is_asked_by_everybody() {
+    check_with::<Anomaly>(
+        SEGMENT,
+        &format!(
+            "{USUAL}@66min every 50ms x3000 198.51.{{1..12}}.{{1..250}} <> 10.0.0.7:8443 tcp APSF 600/5 900/5"
+        ),
+        expect![[r#"
+            ANOMALY.SentPackets 100 % after 4200 s, 2 findings, 0 targets: packets sent by the segment: 16200 in five minutes; the 12 intervals before foretold 1200; 10.0.0.7 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.7
+            ANOMALY.ReceivedPackets 100 % after 4200 s, 2 findings, 0 targets: packets received by the segment: 16200 in five minutes; the 12 intervals before foretold 1200; 10.0.0.7 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.7
+            ANOMALY.SentBytes 100 % after 4200 s, 2 findings, 0 targets: bytes sent by the segment: 2999502 in five minutes; the 12 intervals before foretold 299926; 10.0.0.7 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.7
+            ANOMALY.ReceivedBytes 99 % after 4200 s, 2 findings, 0 targets: bytes received by the segment: 3148024 in five minutes; the 12 intervals before foretold 1349927; 10.0.0.7 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.7
+            ANOMALY.ReceivedFlows 100 % after 4200 s, 2 findings, 0 targets: flows that came to the segment: 3000 in five minutes; the 12 intervals before foretold 0; 10.0.0.7 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.7
+            ANOMALY.Peers 100 % after 4200 s, 2 findings, 0 targets: hosts the segment spoke with: 1508 in five minutes; the 12 intervals before foretold 9; 10.0.0.7 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.7
+            ANOMALY.Responses 100 % after 4200 s, 2 findings, 0 targets: exchanges the segment answered: 3000 in five minutes; the 12 intervals before foretold 0; 10.0.0.7 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.7
+            ANOMALY.TCPFlow 100 % after 4200 s, 2 findings, 0 targets: TCP flows of the segment: 3150 in five minutes; the 12 intervals before foretold 150; 10.0.0.7 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.7 and proto tcp
+        "#]],
+    );
+}
+
+/// Hosts that wake, other protocols, services given and used.
+#[test]
+fn hosts_wake_and_ping() {
+    check_with::<Anomaly>(
+        SEGMENT,
+        &format!("{USUAL}@66min every 50ms x3000 10.0.0.{{1..250}} <> 10.0.0.{{1..250}} icmp icmp=8/0"),
+        expect![[r#"
+            ANOMALY.SentPackets 100 % after 4200 s, 2 findings, 0 targets: packets sent by the segment: 7200 in five minutes; the 12 intervals before foretold 1200; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+            ANOMALY.ReceivedPackets 100 % after 4200 s, 2 findings, 0 targets: packets received by the segment: 7200 in five minutes; the 12 intervals before foretold 1200; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+            ANOMALY.SentFlows 100 % after 4200 s, 2 findings, 0 targets: flows begun by the segment: 3150 in five minutes; the 12 intervals before foretold 150; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+            ANOMALY.ReceivedFlows 100 % after 4200 s, 2 findings, 0 targets: flows that came to the segment: 3000 in five minutes; the 12 intervals before foretold 0; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+            ANOMALY.Peers 100 % after 4200 s, 2 findings, 0 targets: hosts the segment spoke with: 257 in five minutes; the 12 intervals before foretold 9; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+            ANOMALY.ActiveDevices 100 % after 4200 s, 2 findings, 0 targets: active hosts of the segment: 249 in five minutes; the 12 intervals before foretold 20; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+            ANOMALY.Requests 100 % after 4200 s, 2 findings, 0 targets: exchanges the segment asked for: 3150 in five minutes; the 12 intervals before foretold 150; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+            ANOMALY.Responses 100 % after 4200 s, 2 findings, 0 targets: exchanges the segment answered: 3000 in five minutes; the 12 intervals before foretold 0; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+            ANOMALY.OtherFlow 100 % after 4200 s, 2 findings, 0 targets: flows of other protocols: 3000 in five minutes; the 12 intervals before foretold 0; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+            ANOMALY.ProvidedServices 100 % after 4200 s, 2 findings, 0 targets: services of the segment that answered: 248 in five minutes; the 12 intervals before foretold 0; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+            ANOMALY.UsedServices 100 % after 4200 s, 2 findings, 0 targets: services the segment used: 257 in five minutes; the 12 intervals before foretold 9; 10.0.0.20 grew most
+              sigmas_off >= sigmas and difference >= difference_min and size >= value_min; silent at sigmas_off 4, difference 100, size 1000; src ip 10.0.0.20
+        "#]],
+    );
+}
+
 /// A third more; the window not full; another segment; nothing configured.
 #[test]
 fn nothing_unusual() {

@@ -1,0 +1,4 @@
+//! Any dialogue through the dissector of goose, past its probe.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir_fuzz::dialogue::<weir_dissect::goose::Goose>(data));
