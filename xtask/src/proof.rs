@@ -85,7 +85,8 @@ fn patterns(root: &Path) -> Result<Vec<(String, bool)>> {
             .find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
         let name = name.with_context(|| format!("{} has no name", path.display()))?;
         // As in what the tests expect: `Name source: sentence`.
-        let mut said = tests.split(&format!("{name} ")).skip(1);
+        let beginning = format!("{name} ");
+        let mut said = tests.split(beginning.as_str()).skip(1);
         let fires = said.any(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()));
         found.push((name.to_owned(), fires));
     }
