@@ -4,6 +4,7 @@
 pub mod accounts;
 mod audit;
 mod events;
+mod exports;
 mod false_positives;
 mod filter;
 mod flows;
@@ -11,6 +12,7 @@ pub mod guard;
 mod headers;
 mod health;
 mod hosts;
+pub mod jobs;
 mod methods;
 mod openapi;
 mod overview;
@@ -38,7 +40,7 @@ use axum::response::IntoResponse;
 use axum::{Router, routing};
 
 pub use openapi::document;
-pub use state::{App, Flows, MethodPage, Program, Setting};
+pub use state::{App, Csv, Flows, MethodPage, Program, Setting};
 pub use stream::Stream;
 pub use ui::is_built;
 

@@ -12,8 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    App, audit, events, false_positives, filter, flows, guard, health, hosts, methods, overview, searches,
-    second_factor, session, settings, stream, users,
+    App, audit, events, exports, false_positives, filter, flows, guard, health, hosts, jobs, methods,
+    overview, searches, second_factor, session, settings, stream, users,
 };
 
 /// Where the interface lies.
@@ -90,6 +90,11 @@ pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(second_factor::end))
         .routes(routes!(searches::list, searches::add))
         .routes(routes!(searches::replace, searches::forget))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::one, jobs::cancel))
+        .routes(routes!(jobs::result))
+        .routes(routes!(exports::flows))
+        .routes(routes!(exports::events))
         .routes(routes!(audit::trail));
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest(ROOT, routes)

@@ -98,6 +98,11 @@ impl Problem {
         }
     }
 
+    /// What is wrong, for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// A query parameter or a member of the body is wrong.
     pub(crate) fn at(place: &str, detail: impl Into<String>) -> Self {
         let detail = detail.into();

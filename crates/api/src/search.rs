@@ -74,23 +74,10 @@ async fn once(
     window: Window,
     search: Arc<Search>,
 ) -> Result<std::result::Result<Answer, SearchError>> {
-    let flows = app.set.flows.as_ref();
-    let flows = flows.ok_or_else(|| Problem::unavailable("this server keeps no flows"))?;
     let busy = || Problem::later(StatusCode::SERVICE_UNAVAILABLE, "too many searches at once", 5);
     let place = tokio::time::timeout(WAIT, app.searches.clone().acquire_owned()).await;
     let place = place.map_err(|_| busy())?.map_err(Problem::internal)?;
-    let snapshot = flows.shared.latest();
-    let (low, high) = (window.since.0 / 1_000_000, window.until.0 / 1_000_000);
-    let parts = snapshot.parts.iter().filter(|part| {
-        let from = part.hour.saturating_mul(HOUR_MS);
-        part.hour == MIXED || (from <= high && from.saturating_add(HOUR_MS) >= low)
-    });
-    let parts = parts.map(|part| Source::Part {
-        disk: flows.disk.clone(),
-        part: part.clone(),
-    });
-    let memory = snapshot.memory.iter().cloned().map(Source::Batch);
-    let sources: Vec<Source> = parts.chain(memory).collect();
+    let sources = sources(app, window)?;
     let control = Arc::new(Control::new(1, MEMORY));
     let _cancel = CancelOnDrop(control.clone());
     let work = tokio::task::spawn_blocking(move || {
@@ -108,8 +95,26 @@ async fn once(
     done.map_err(|_| slow())?.map_err(Problem::internal)
 }
 
+/// Everything that may hold records of the span.
+pub(crate) fn sources(app: &App, window: Window) -> Result<Vec<Source>> {
+    let flows = app.set.flows.as_ref();
+    let flows = flows.ok_or_else(|| Problem::unavailable("this server keeps no flows"))?;
+    let snapshot = flows.shared.latest();
+    let (low, high) = (window.since.0 / 1_000_000, window.until.0 / 1_000_000);
+    let parts = snapshot.parts.iter().filter(|part| {
+        let from = part.hour.saturating_mul(HOUR_MS);
+        part.hour == MIXED || (from <= high && from.saturating_add(HOUR_MS) >= low)
+    });
+    let parts = parts.map(|part| Source::Part {
+        disk: flows.disk.clone(),
+        part: part.clone(),
+    });
+    let memory = snapshot.memory.iter().cloned().map(Source::Batch);
+    Ok(parts.chain(memory).collect())
+}
+
 /// Records that began in the span.
-fn during(app: &App, window: Window) -> Result<Expr> {
+pub(crate) fn during(app: &App, window: Window) -> Result<Expr> {
     let text = format!(
         "start >= {} and start < {}",
         rfc3339(window.since),

@@ -1,6 +1,7 @@
 //! What the handlers share: stores, accounts, and snapshots of what the program is doing. The program fills it; nothing
 //! here reaches back into the pipeline.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,7 @@ use weir_store::event::EventStore;
 use weir_store::flow::Shared;
 
 use crate::accounts::Accounts;
+use crate::jobs::Jobs;
 use crate::settings::{ChangeError, MethodSettings, Settings};
 use crate::status::{Reload, Status};
 use crate::stream::Stream;
@@ -33,6 +35,16 @@ pub struct MethodPage {
 pub struct Flows {
     pub disk: Arc<dyn Disk>,
     pub shared: Shared,
+}
+
+/// Comma-separated values, as every output writes them.
+pub struct Csv {
+    /// Header of flow records.
+    pub flow_header: fn() -> String,
+    /// A flow record.
+    pub flow: fn(&FlowRecord) -> String,
+    /// A cell of text.
+    pub cell: fn(&str) -> String,
 }
 
 /// What the handlers may ask of the running program.
@@ -63,6 +75,9 @@ pub struct Setting {
     pub flows: Option<Flows>,
     /// A flow record as one JSON object, as every output has it.
     pub flow_line: fn(&FlowRecord) -> String,
+    pub csv: Csv,
+    /// Folder of what jobs leave; emptied at the start and the end.
+    pub jobs: PathBuf,
     /// Words of the filter language over flow records.
     pub catalog: Catalog,
     pub methods: Vec<MethodPage>,
@@ -83,6 +98,7 @@ pub struct App {
     pub(crate) searches: Arc<Semaphore>,
     pub(crate) passwords: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) jobs: Jobs,
     /// What visitors of a demonstration bring with changes.
     pub(crate) guest_csrf: String,
     status: Mutex<Arc<Status>>,
@@ -93,6 +109,7 @@ impl App {
     /// Nothing has been seen yet.
     pub fn new(setting: Setting) -> Self {
         Self {
+            jobs: Jobs::new(setting.jobs.clone()),
             set: setting,
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             passwords: Semaphore::new(PASSWORDS_MAX),

@@ -55,6 +55,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes all events that fit into a file, earliest first. 202: ask the job how far it is. */
+        post: operations["post_events_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events/facets": {
         parameters: {
             query?: never;
@@ -243,6 +260,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/flows/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes all flow records that fit into a file, earliest first. 202: ask the job how far it is. */
+        post: operations["post_flows_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/flows/groups": {
         parameters: {
             query?: never;
@@ -320,6 +354,58 @@ export interface paths {
         };
         /** One host: services, peers, events. */
         get: operations["get_hosts_ip"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own jobs, latest first; administrators see those of others, too. */
+        get: operations["get_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One job. */
+        get: operations["get_jobs_id"];
+        put?: never;
+        post?: never;
+        /** Cancels a job that runs; forgets one that has ended, with its file. */
+        delete: operations["delete_jobs_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a job left. */
+        get: operations["get_jobs_id_result"];
         put?: never;
         post?: never;
         delete?: never;
@@ -869,6 +955,13 @@ export interface components {
             /** @description The nearest value of each input that would not have fired. */
             silent_below: Record<string, never>;
         };
+        /** @description Which events, into what. */
+        EventExport: {
+            /** @description `csv` or `ndjson`. */
+            form: components["schemas"]["ExportForm"];
+            /** @description The query of `GET /events`: `since=now-7d&priority=high`. */
+            query?: string;
+        };
         /** @description How many events, by what they are. */
         EventFacets: {
             feed: components["schemas"]["Count"][];
@@ -1012,6 +1105,11 @@ export interface components {
             /** Format: int64 */
             updates: number;
         };
+        /**
+         * @description Form of a file.
+         * @enum {string}
+         */
+        ExportForm: "csv" | "ndjson" | "parquet";
         /** @description One place that is wrong. */
         Fault: {
             /** @description In a filter: message, line, and marks under it, for a fixed-width font. */
@@ -1038,6 +1136,16 @@ export interface components {
             /** @description `number`, `bytes`, `duration` (nanoseconds), `time` (RFC 3339), `address`, `mac`, `tcp_flags`, `text`, `flag`, `ratio`. */
             kind: string;
             name: string;
+        };
+        /** @description Which flow records, into what. */
+        FlowExport: {
+            /** @description In the filter language; everything when absent. */
+            filter?: string | null;
+            form: components["schemas"]["ExportForm"];
+            /** @description Began at or after: RFC 3339, `now`, `now-2h` (s, m, h, d). A day before `until` when absent. */
+            since?: string | null;
+            /** @description Began before; `now` when absent. */
+            until?: string | null;
         };
         /** @description Flow records. */
         FlowPage: {
@@ -1175,6 +1283,44 @@ export interface components {
             /** @description Priority of its events. */
             priority: string;
         };
+        /** @description A job. */
+        Job: {
+            /** @description What exactly: a filter, the name of a list. */
+            about: string;
+            began: string;
+            ended?: string | null;
+            id: string;
+            kind: components["schemas"]["JobKind"];
+            /** @description What came of it, or went wrong. */
+            note?: string | null;
+            /** @description Who began it. */
+            owner: string;
+            /**
+             * Format: double
+             * @description 0 to 1.
+             */
+            progress: number;
+            result?: components["schemas"]["JobFile"] | null;
+            state: components["schemas"]["JobState"];
+        };
+        /** @description The file of a job. */
+        JobFile: {
+            /** Format: int64 */
+            bytes: number;
+            media_type: string;
+            /** @description Name to save it under. */
+            name: string;
+        };
+        /**
+         * @description What a job does.
+         * @enum {string}
+         */
+        JobKind: "flow_export" | "event_export" | "list_refresh" | "pattern_test" | "preset_trial";
+        /**
+         * @description How far a job is.
+         * @enum {string}
+         */
+        JobState: "waiting" | "running" | "done" | "failed" | "cancelled";
         /** @description A search that was kept. */
         KeptSearch: {
             id: string;
@@ -2038,6 +2184,53 @@ export interface operations {
             };
         };
     };
+    post_events_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EventExport"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_events_facets: {
         parameters: {
             query?: {
@@ -2516,6 +2709,53 @@ export interface operations {
             };
         };
     };
+    post_flows_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlowExport"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_flows_groups: {
         parameters: {
             query: {
@@ -2704,6 +2944,117 @@ export interface operations {
                 };
             };
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"][];
+                };
+            };
+        };
+    };
+    get_jobs_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_jobs_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_jobs_id_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -51,13 +51,13 @@ pub(crate) struct EventParams {
 }
 
 /// A question, understood.
-pub(super) struct Asked {
-    pub(super) filter: Filter,
-    pub(super) window: Window,
+pub(crate) struct Asked {
+    pub(crate) filter: Filter,
+    pub(crate) window: Window,
 }
 
 impl Asked {
-    pub(super) fn read(app: &App, params: &EventParams) -> Result<Self> {
+    pub(crate) fn read(app: &App, params: &EventParams) -> Result<Self> {
         let window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
         let words = |list: &Option<String>| -> Vec<String> {
             let words = list.as_deref().unwrap_or_default().split(',');

@@ -16,9 +16,8 @@ use weir_store::event::{EventStore, Facet, Filter, Note as NoteRow, Sort, StoreE
 use crate::App;
 use crate::problem::{Params, Part, Problem, Result};
 use crate::window::rfc3339;
-use asked::Asked;
 
-pub(crate) use asked::{EventParams, within};
+pub(crate) use asked::{Asked, EventParams, within};
 pub(crate) use shown::{
     Count, EventCategory, EventDetail, EventDocument, EventFacets, EventHistogram, EventPage, EventRow,
     EventStep, EventUpdate, Note,

@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use weir_api::accounts::{Accounts, Role};
 use weir_api::settings::{ChangeError, MethodSettings, Settings};
 use weir_api::status::Reload;
-use weir_api::{App, Flows, Program, Setting};
+use weir_api::{App, Csv, Flows, Program, Setting};
 use weir_model::{FalsePositiveRule, Time};
 use weir_query::Catalog;
 use weir_store::LocalDisk;
@@ -130,6 +130,12 @@ impl House {
                 shared: store.shared().0,
             }),
             flow_line: |flow| json!({"src_ip": flow.key.initiator_ip, "start": flow.start.0}).to_string(),
+            csv: Csv {
+                flow_header: || "src_ip,start".to_owned(),
+                flow: |flow| format!("{},{}", flow.key.initiator_ip, flow.start.0),
+                cell: |text| format!("<{text}>"),
+            },
+            jobs: folder.join("jobs"),
             catalog: Catalog::flows().clone(),
             methods: Vec::new(),
             program: program.clone(),

@@ -10,4 +10,5 @@ mod events;
 mod false_positives;
 mod flows;
 mod house;
+mod jobs;
 mod stream;

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use weir_api::accounts::Accounts;
-use weir_api::{Flows, MethodPage, Program, Setting};
+use weir_api::{Csv, Flows, MethodPage, Program, Setting};
 use weir_model::Time;
 use weir_query::Catalog;
 use weir_store::event::EventStore;
@@ -36,6 +36,12 @@ pub(super) fn setting(
         events: Some(events),
         flows: Some(flows),
         flow_line: weir_output::json::flow,
+        csv: Csv {
+            flow_header: weir_output::csv::flow_header,
+            flow: weir_output::csv::flow,
+            cell: weir_output::csv::cell,
+        },
+        jobs: folder.join("jobs"),
         catalog: Catalog::flows().clone().knowing(fields.map(|field| field.name)),
         methods: methods.collect(),
         program,

@@ -1,12 +1,14 @@
 //! Answers as Parquet files for other tools: records in the layout of the store's own parts, tables with a column per
 //! key and figure.
 
+use std::io::Write;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array,
 };
+use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -22,6 +24,41 @@ use crate::flow::to_batch;
 /// When the records make no batch.
 pub fn records_to_parquet(records: &[FlowRecord]) -> Result<Vec<u8>, SearchError> {
     write(&to_batch(records).map_err(told)?)
+}
+
+/// A Parquet file of the flow table that is written piece by piece.
+pub struct RecordsFile<W: Write + Send>(ArrowWriter<W>);
+
+impl<W: Write + Send> RecordsFile<W> {
+    /// Begins the file.
+    ///
+    /// # Errors
+    /// When its head cannot be written.
+    pub fn new(out: W) -> Result<Self, SearchError> {
+        let schema = to_batch(&[]).map_err(told)?.schema();
+        Ok(Self(writer(out, schema)?))
+    }
+
+    /// Adds records.
+    ///
+    /// # Errors
+    /// When they make no batch, or cannot be written.
+    pub fn write(&mut self, records: &[FlowRecord]) -> Result<(), SearchError> {
+        self.0.write(&to_batch(records).map_err(told)?).map_err(told)
+    }
+
+    /// Bytes so far, also those that are not written yet.
+    pub fn bytes(&self) -> u64 {
+        (self.0.bytes_written() + self.0.in_progress_size()) as u64
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(self) -> Result<W, SearchError> {
+        self.0.into_inner().map_err(told)
+    }
 }
 
 /// A table of answers as a Parquet file: addresses as text, moments as nanoseconds, TCP flags as a number.
@@ -48,12 +85,16 @@ pub fn table_to_parquet(table: &Table) -> Result<Vec<u8>, SearchError> {
     write(&RecordBatch::try_from_iter_with_nullable(columns).map_err(told)?)
 }
 
-fn write(batch: &RecordBatch) -> Result<Vec<u8>, SearchError> {
+fn writer<W: Write + Send>(out: W, schema: SchemaRef) -> Result<ArrowWriter<W>, SearchError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .build();
+    ArrowWriter::try_new(out, schema, Some(properties)).map_err(told)
+}
+
+fn write(batch: &RecordBatch) -> Result<Vec<u8>, SearchError> {
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).map_err(told)?;
+    let mut writer = writer(&mut bytes, batch.schema())?;
     writer.write(batch).map_err(told)?;
     writer.close().map_err(told)?;
     Ok(bytes)

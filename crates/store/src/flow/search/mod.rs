@@ -33,7 +33,7 @@ use weir_query::Columns;
 pub use answer::{Answer, AnswerColumn, Cost, Found, Table};
 pub use clickhouse::run_in_clickhouse;
 pub use control::{Control, MEMORY_DEFAULT};
-pub use export::{records_to_parquet, table_to_parquet};
+pub use export::{RecordsFile, records_to_parquet, table_to_parquet};
 pub use plan::{Cut, Figure, Groups, Key, KeyValue, Measure, RowOrder, Search, Shape, View};
 pub use series::BUCKETS_MAX;
 pub use view::{one_way, reversed};

@@ -1,0 +1,137 @@
+//! Exports as jobs: begun, asked for, taken, cancelled, and never seen by others.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use weir_api::accounts::Role;
+
+use crate::house::{Badge, House, block_on};
+
+const FLOWS: &str =
+    "every 60s x90 10.0.0.5 <> 10.0.0.9:445 tcp APRS 981/5 828/6\n10.0.0.6 <> 10.0.0.9:53 udp 60/1 90/1";
+
+/// Begins a job and waits for its end.
+async fn done(house: &House, path: &str, badge: &Badge, body: Value) -> Value {
+    let begun = house.send(Method::POST, path, badge, Some(body)).await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.text);
+    let place = begun.headers["location"].to_str().unwrap().to_owned();
+    let place = place.trim_start_matches("/api/v1").to_owned();
+    loop {
+        let job = house.get(&place, badge).await.json();
+        if !["waiting", "running"].contains(&job["state"].as_str().unwrap()) {
+            return job;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+fn result_of(job: &Value) -> String {
+    format!("/jobs/{}/result", job["id"].as_str().unwrap())
+}
+
+#[test]
+fn flows_are_exported_whole_and_only_to_who_asked() {
+    block_on(async {
+        let house = House::new("export", FLOWS).await;
+        let (viewer, other) = (house.badge(Role::Viewer).await, house.badge(Role::Analyst).await);
+        let asked = |form: &str| {
+            json!({"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z",
+                   "filter": "dst port 445", "form": form})
+        };
+        let job = done(&house, "/flows/export", &viewer, asked("csv")).await;
+        assert_eq!(
+            (&job["state"], &job["progress"], &job["note"]),
+            (&json!("done"), &json!(1.0), &json!("90 flow records"))
+        );
+        let file = house.get(&result_of(&job), &viewer).await;
+        assert_eq!(file.headers["content-type"], "text/csv; charset=utf-8");
+        assert!(
+            file.headers["content-disposition"]
+                .to_str()
+                .unwrap()
+                .contains("weir-flows.csv")
+        );
+        let lines: Vec<&str> = file.text.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (91, "src_ip,start"));
+        let starts: Vec<i64> = lines[1..]
+            .iter()
+            .map(|line| line.split(',').nth(1).unwrap().parse().unwrap())
+            .collect();
+        assert!(starts.is_sorted(), "earliest first, over several pieces");
+        assert_eq!(
+            house.get(&result_of(&job), &other).await.status,
+            StatusCode::NOT_FOUND
+        );
+        assert_eq!(house.get("/jobs", &other).await.json(), json!([]));
+        let lines = done(&house, "/flows/export", &viewer, asked("ndjson")).await;
+        let file = house.get(&result_of(&lines), &viewer).await.text;
+        assert_eq!(file.lines().filter(|line| line.starts_with('{')).count(), 90);
+        let parquet = done(&house, "/flows/export", &viewer, asked("parquet")).await;
+        assert!(
+            parquet["result"]["bytes"].as_u64().unwrap() > 1000,
+            "{parquet}: a reader of ours is tested in the store"
+        );
+        let admin = house.badge(Role::Admin).await;
+        assert_eq!(
+            house.get("/jobs", &admin).await.json().as_array().unwrap().len(),
+            3
+        );
+        let trail = house.get("/audit", &admin).await.text;
+        assert_eq!(trail.matches("export flows").count(), 3);
+        let path = format!("/jobs/{}", job["id"].as_str().unwrap());
+        let forgotten = house.send(Method::DELETE, &path, &viewer, None).await;
+        assert_eq!(forgotten.status, StatusCode::NO_CONTENT);
+        assert_eq!(house.get(&path, &viewer).await.status, StatusCode::NOT_FOUND);
+    });
+}
+
+#[test]
+fn events_are_exported_by_the_query_of_their_list() {
+    block_on(async {
+        let house = House::new("export-events", "").await;
+        let viewer = house.badge(Role::Viewer).await;
+        house
+            .events(&[
+                |_| {},
+                |event| event["method"] = "SCANS".into(),
+                |event| event["reason"] = "=1+1, \"quoted\"".into(),
+            ])
+            .await;
+        let query = "since=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z&method=DICTATTACK";
+        let job = done(
+            &house,
+            "/events/export",
+            &viewer,
+            json!({"query": query, "form": "csv"}),
+        )
+        .await;
+        assert_eq!(job["note"], "2 events");
+        let file = house.get(&result_of(&job), &viewer).await.text;
+        assert!(file.starts_with("id,detected,method"));
+        assert!(
+            file.contains("<=1+1, \"quoted\">"),
+            "the outputs' way of cells: {file}"
+        );
+        let job = done(
+            &house,
+            "/events/export",
+            &viewer,
+            json!({"query": query, "form": "ndjson"}),
+        )
+        .await;
+        let file = house.get(&result_of(&job), &viewer).await.text;
+        let events: Vec<Value> = file
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(events[0]["explanation"]["inputs"]["attempts"], 195);
+        for wrong in [
+            json!({"query": "colour=red", "form": "csv"}),
+            json!({"form": "parquet"}),
+        ] {
+            let refused = house
+                .send(Method::POST, "/events/export", &viewer, Some(wrong))
+                .await;
+            assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+        }
+    });
+}
