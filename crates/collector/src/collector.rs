@@ -8,7 +8,7 @@ use weir_wire::export::{Format, Header, Message, Row, sflow};
 
 use crate::counts::{Counts, ExporterReport, Unknown};
 use crate::crowd::Crowd;
-use crate::duplicates::Duplicates;
+use crate::duplicates::{Duplicates, Mark};
 use crate::exporter::{DomainKey, Exporter};
 use crate::intake::Intake;
 use crate::pairing::{Pairing, PairingCounts};
@@ -38,7 +38,20 @@ impl Default for Limits {
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) rows: Vec<Row>,
+    /// Text of elements without a name, which rows refer to.
+    pub(crate) unnamed: String,
+    /// Elements without a name found in lists.
+    pub(crate) in_lists: Vec<(u32, u16)>,
     pub(crate) unknown: Unknown,
+}
+
+impl Scratch {
+    /// Makes room for the next set.
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.unnamed.clear();
+        self.in_lists.clear();
+    }
 }
 
 /// Who sends, and how.
@@ -206,6 +219,9 @@ impl Collector {
     /// carry the whole, and all are counted with the exporter they came from.
     fn complete(&mut self, ready: usize, out: &mut Vec<FlowRecord>) {
         let several = self.exporters.len() > 1;
+        if several {
+            self.duplicates.expect(&out[ready..]);
+        }
         let mut ends = Vec::new();
         for run in out[ready..].chunk_by_mut(|one, other| one.exporter == other.exporter) {
             let known = run[0]
@@ -219,8 +235,12 @@ impl Collector {
                     Some(_) => counts.two_way += 1,
                 }
                 // Samples are packets: two agents that sample one flow rarely take the same.
-                flow.duplicate = several && flow.sampling <= 1 && self.duplicates.seen(flow);
-                counts.duplicates += u64::from(flow.duplicate);
+                if several && flow.sampling <= 1 {
+                    let mark = self.duplicates.see(flow);
+                    flow.duplicate = mark == Mark::Double;
+                    counts.duplicates += u64::from(flow.duplicate);
+                    counts.marks_displaced += u64::from(mark == Mark::Displacing);
+                }
                 if !flow.duplicate {
                     self.stitching.push(flow, self.now, &mut ends);
                 }
@@ -316,7 +336,13 @@ impl Collector {
             pairing: &mut self.pairing,
             out,
         };
-        intake.take(rows, &header, &Samplers::default(), counts, &mut exporter.habits);
+        intake.take(
+            (rows, ""),
+            &header,
+            &Samplers::default(),
+            counts,
+            &mut exporter.habits,
+        );
         let samples = rows.len() as u64;
         counts.told((true, true, false), samples);
         let key = DomainKey {

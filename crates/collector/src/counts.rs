@@ -10,7 +10,7 @@ use weir_wire::export::{Fault, Format, elements};
 const UNKNOWN_MAX: usize = 1_024;
 
 /// Names of the counters, in the order of [`Counts::all_mut`].
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 32] = [
     "messages",
     "malformed",
     "shed",
@@ -21,12 +21,15 @@ const NAMES: [&str; 29] = [
     "two_way",
     "one_way",
     "duplicates",
+    "marks_displaced",
     "options",
     "not_flows",
     "counter_samples",
     "other_samples",
     "sampler_drops",
     "lists",
+    "lists_passed",
+    "unnamed_cut",
     "templates",
     "templates_changed",
     "templates_withdrawn",
@@ -62,6 +65,8 @@ pub struct Counts {
     pub one_way: u64,
     /// Of those, told by another exporter before.
     pub duplicates: u64,
+    /// Flows of other exporters, or its own, forgotten for this one's while their doubles might still have come.
+    pub marks_displaced: u64,
     /// Options records taken.
     pub options: u64,
     /// Records that are about no IP flow, or lack addresses.
@@ -71,8 +76,11 @@ pub struct Counts {
     pub other_samples: u64,
     /// Packets the exporters' samplers lost (sFlow), by their own count.
     pub sampler_drops: u64,
-    /// Structured fields (RFC 6313) passed over.
+    /// Structured fields (RFC 6313) that came; of those, such as nothing could be taken from.
     pub lists: u64,
+    pub lists_passed: u64,
+    /// Values of elements without a name that were too long to be kept with their record.
+    pub unnamed_cut: u64,
     /// Templates learned, changed in meaning, withdrawn, refused over a limit.
     pub templates: u64,
     pub templates_changed: u64,
@@ -177,7 +185,7 @@ impl Counts {
         grown
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 29] {
+    fn all_mut(&mut self) -> [&mut u64; 32] {
         [
             &mut self.messages,
             &mut self.malformed,
@@ -189,12 +197,15 @@ impl Counts {
             &mut self.two_way,
             &mut self.one_way,
             &mut self.duplicates,
+            &mut self.marks_displaced,
             &mut self.options,
             &mut self.not_flows,
             &mut self.counter_samples,
             &mut self.other_samples,
             &mut self.sampler_drops,
             &mut self.lists,
+            &mut self.lists_passed,
+            &mut self.unnamed_cut,
             &mut self.templates,
             &mut self.templates_changed,
             &mut self.templates_withdrawn,

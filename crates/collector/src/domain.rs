@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use weir_model::Time;
-use weir_wire::export::{Definition, Field, Format, Header, Message, Plan, Row, Set, Template};
+use weir_wire::export::{Definition, Field, Format, Header, Message, Plan, Reading, Row, Set, Template};
 
 use crate::collector::Scratch;
 use crate::counts::Counts;
@@ -64,7 +64,7 @@ impl Domain {
         message: &Message<'_>,
         counts: &mut Counts,
         scratch: &mut Scratch,
-        mut taken: impl FnMut(&[Row], &Header, &Samplers, &mut Counts),
+        mut taken: impl FnMut((&[Row], &str), &Header, &Samplers, &mut Counts),
     ) {
         let header = &message.header;
         self.look_for_restart(header, counts);
@@ -176,7 +176,7 @@ impl Domain {
         definition: Definition,
         counts: &mut Counts,
         scratch: &mut Scratch,
-        taken: &mut impl FnMut(&[Row], &Header, &Samplers, &mut Counts),
+        taken: &mut impl FnMut((&[Row], &str), &Header, &Samplers, &mut Counts),
     ) {
         match definition {
             Definition::Template(template) => {
@@ -238,7 +238,7 @@ impl Domain {
         id: u16,
         counts: &mut Counts,
         scratch: &mut Scratch,
-        taken: &mut impl FnMut(&[Row], &Header, &Samplers, &mut Counts),
+        taken: &mut impl FnMut((&[Row], &str), &Header, &Samplers, &mut Counts),
     ) {
         if self.parked.is_empty() {
             return;
@@ -260,16 +260,30 @@ impl Domain {
         header: &Header,
         counts: &mut Counts,
         scratch: &mut Scratch,
-        taken: &mut impl FnMut(&[Row], &Header, &Samplers, &mut Counts),
+        taken: &mut impl FnMut((&[Row], &str), &Header, &Samplers, &mut Counts),
     ) -> u64 {
-        scratch.rows.clear();
-        let read = plan.read(body, &mut scratch.rows);
+        scratch.clear();
+        let templates = &self.templates;
+        let read = plan.read(
+            body,
+            &mut Reading {
+                rows: &mut scratch.rows,
+                unnamed: &mut scratch.unnamed,
+                unknown: &mut scratch.in_lists,
+                plans: &|id| templates.get(&id).map(|known| &*known.plan),
+            },
+        );
         counts.lists += read.lists;
+        counts.lists_passed += read.lists_passed;
+        counts.unnamed_cut += read.unnamed_cut;
         if let Some(fault) = read.fault {
             counts.fault(fault);
         }
         for &element in plan.unknown() {
             scratch.unknown.count(element, read.records);
+        }
+        for element in scratch.in_lists.drain(..) {
+            scratch.unknown.count(element, 1);
         }
         if plan.is_options() {
             counts.options += read.records;
@@ -285,7 +299,7 @@ impl Domain {
                 }
             }
             counts.told(plan.tells(), read.records);
-            taken(&scratch.rows, header, &self.samplers, counts);
+            taken((&scratch.rows, &scratch.unnamed), header, &self.samplers, counts);
         }
         read.records
     }

@@ -2,6 +2,7 @@
 //! by the clock where that is asked for, and paired.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use weir_model::{FlowRecord, Time};
 use weir_wire::export::{Header, Row};
@@ -23,10 +24,10 @@ pub(crate) struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    /// Rows to records, counted and paired.
+    /// Rows to records, counted and paired; `unnamed` is the text that rows refer to.
     pub(crate) fn take(
         &mut self,
-        rows: &[Row],
+        (rows, unnamed): (&[Row], &str),
         header: &Header,
         samplers: &Samplers,
         counts: &mut Counts,
@@ -45,9 +46,16 @@ impl Intake<'_> {
             };
             counts.records += 1;
             habits.see(&one, header.export, counts);
+            let (from, to) = row.unnamed;
+            if from < to {
+                one.unnamed = unnamed
+                    .get(from as usize..to as usize)
+                    .map(|text| Arc::new(text.to_owned()));
+            }
             (one.start, one.end) = (one.start + correction_ns, one.end + correction_ns);
             if record::tells_both(row) {
-                self.pairing.pass(record::both_ways(one, row), self.out);
+                self.pairing.pass();
+                record::both_ways(one, row, self.out);
             } else {
                 self.pairing.take(one, self.now, self.out);
             }

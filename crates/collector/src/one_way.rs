@@ -2,6 +2,7 @@
 //! flow record, which is made once, when it is known what of.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use weir_model::{
     Counters, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Mac, Phase, Time, proto, tcp_flags,
@@ -34,6 +35,8 @@ pub(crate) struct OneWay {
     pub(crate) reverse_ttl: u8,
     pub(crate) icmp: Option<(u8, u8)>,
     pub(crate) sampling: u32,
+    /// Elements without a name, as text.
+    pub(crate) unnamed: Option<Arc<String>>,
     /// The record it was taken from, when that says more than exporters do.
     pub(crate) whole: Option<Box<FlowRecord>>,
 }
@@ -59,6 +62,7 @@ impl OneWay {
             reverse_ttl: flow.reverse_ttl,
             icmp: flow.icmp,
             sampling: flow.sampling,
+            unnamed: flow.unnamed.clone(),
             whole: Some(Box::new(flow)),
         }
     }
@@ -90,51 +94,50 @@ impl OneWay {
         !group && !one_way_icmp && !self.answers(self)
     }
 
-    /// The flow record, its reverse unknown and its connection state not judged yet.
-    pub(crate) fn record(self) -> FlowRecord {
-        let mut flow = match self.whole {
-            None => {
-                let mut flow = FlowRecord::new(self.key, self.start);
-                (flow.forward, flow.forward_total) = (self.counters, self.counters);
-                (flow.forward_flags, flow.first_flags) = (self.flags, self.first_flags);
-                (flow.reverse_flags, flow.reverse_ttl) = (self.reverse_flags, self.reverse_ttl);
-                (flow.forward_ttl, flow.tos, flow.icmp) = (self.ttl, self.tos, self.icmp);
-                flow.exporter = self.exporter;
-                flow
-            }
-            Some(mut whole) => {
-                if self.start < whole.flow_start {
-                    whole.flow_start = self.start;
-                    whole.id = FlowId::derive(&whole.key, self.start);
-                }
-                *whole
-            }
-        };
+    /// Appends the flow record, its reverse unknown and its connection state not judged yet. It is made where it stays:
+    /// moving records about costs more than filling them.
+    pub(crate) fn record(self, out: &mut Vec<FlowRecord>) -> &mut FlowRecord {
+        let told = self.whole.is_none();
+        out.push(match self.whole {
+            None => FlowRecord::new(self.key, self.start),
+            Some(whole) => *whole,
+        });
+        let last = out.len() - 1;
+        let flow = &mut out[last];
+        if told {
+            (flow.forward, flow.forward_total) = (self.counters, self.counters);
+            (flow.forward_flags, flow.first_flags) = (self.flags, self.first_flags);
+            (flow.reverse_flags, flow.reverse_ttl) = (self.reverse_flags, self.reverse_ttl);
+            (flow.forward_ttl, flow.tos, flow.icmp) = (self.ttl, self.tos, self.icmp);
+            flow.exporter = self.exporter;
+        } else if self.start < flow.flow_start {
+            flow.flow_start = self.start;
+            flow.id = FlowId::derive(&flow.key, self.start);
+        }
         (flow.start, flow.end) = (self.start, self.end);
         (flow.phase, flow.end_reason) = (self.phase, self.end_reason);
         (flow.initiator_mac, flow.responder_mac) = (self.src_mac, self.dst_mac);
-        flow.sampling = self.sampling;
+        (flow.sampling, flow.unnamed) = (self.sampling, self.unnamed);
         flow
     }
 
-    /// The flow record when no counterpart came. A lone answer from a service port is turned round, so that a server whose
-    /// clients' packets went another way does not pass for one who calls them.
-    pub(crate) fn lone(self) -> FlowRecord {
+    /// Appends the flow record when no counterpart came. A lone answer from a service port is turned round, so that a server
+    /// whose clients' packets went another way does not pass for one who calls them.
+    pub(crate) fn lone(self, out: &mut Vec<FlowRecord>) {
         let with_ports = matches!(self.key.proto, proto::TCP | proto::UDP);
         let opens =
             self.key.proto == proto::TCP && self.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
         let answer = with_ports && !opens && from_server(self.key.initiator_port, self.key.responder_port);
-        let mut flow = self.record();
+        let flow = self.record(out);
         if answer {
-            record::turn(&mut flow);
+            record::turn(flow);
             flow.initiator_reason = InitiatorReason::Port;
         }
-        flow.conn_state = record::conn_state(&flow);
-        flow
+        flow.conn_state = record::conn_state(flow);
     }
 
-    /// The biflow of two counterparts.
-    pub(crate) fn join(self, other: Self) -> FlowRecord {
+    /// Appends the biflow of two counterparts.
+    pub(crate) fn join(self, other: Self, out: &mut Vec<FlowRecord>) {
         let (mine_begins, reason) = initiator(&self, &other);
         let (mut one, answer) = if mine_begins { (self, other) } else { (other, self) };
         one.start = one.start.min(answer.start);
@@ -145,12 +148,21 @@ impl OneWay {
             (one.phase, one.end_reason) = (Phase::Update, answer.end_reason);
         }
         one.sampling = one.sampling.max(answer.sampling);
-        let mut flow = one.record();
+        one.unnamed = both(one.unnamed, answer.unnamed);
+        let flow = one.record(out);
         (flow.reverse, flow.reverse_total) = (Some(answer.counters), Some(answer.counters));
         (flow.reverse_flags, flow.reverse_ttl) = (answer.flags, answer.ttl);
         flow.initiator_reason = reason;
-        flow.conn_state = record::conn_state(&flow);
-        flow
+        flow.conn_state = record::conn_state(flow);
+    }
+}
+
+/// What both directions told without names, the initiator's first.
+fn both(one: Option<Arc<String>>, answer: Option<Arc<String>>) -> Option<Arc<String>> {
+    match (one, answer) {
+        (Some(one), Some(answer)) if one != answer => Some(Arc::new(format!("{one}; {answer}"))),
+        (None, Some(answer)) => Some(Arc::new(format!("; {answer}"))),
+        (one, _) => one,
     }
 }
 

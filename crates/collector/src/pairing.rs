@@ -42,12 +42,25 @@ pub struct Pairing {
     free: Vec<u32>,
     /// Slots of waiting records by the hash of their flow, both directions alike. Hashes are under a secret of this run, and
     /// every record found is compared, so neither strangers nor chance decide what pairs.
-    waiting: HashTable<u32>,
+    waiting: HashTable<Waiting>,
     secret: RandomState,
     /// Slots with their serial numbers and arrivals, oldest first; some hold another record by now.
     order: VecDeque<(u32, u64, Time)>,
     serial: u64,
     counts: PairingCounts,
+}
+
+/// A record that waits, in the table. Its tag is part of the hash: nearly all that is not wanted is passed over without a
+/// look into its slot, which is as good as never in a cache.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    place: u32,
+    tag: u32,
+}
+
+/// Bits of the hash that the table itself does not look at.
+const fn tag(hash: u64) -> u32 {
+    (hash >> 25) as u32
 }
 
 /// A place for a record.
@@ -93,16 +106,16 @@ impl Pairing {
     /// Takes a record that came at `now`; what is ready goes to `out`.
     pub fn push(&mut self, flow: FlowRecord, now: Time, out: &mut Vec<FlowRecord>) {
         if flow.reverse.is_some() {
-            self.pass(flow, out);
+            self.pass();
+            out.push(flow);
         } else {
             self.take(OneWay::of(flow), now, out);
         }
     }
 
     /// Counts a record that was a biflow when it came.
-    pub(crate) fn pass(&mut self, flow: FlowRecord, out: &mut Vec<FlowRecord>) {
+    pub(crate) const fn pass(&mut self) {
         self.counts.biflows += 1;
-        out.push(flow);
     }
 
     /// As [`Pairing::push`] for what exporters tell of one direction.
@@ -117,7 +130,7 @@ impl Pairing {
             && let Some(other) = self.remove(place)
         {
             self.counts.pairs += 1;
-            out.push(other.join(one));
+            other.join(one, out);
             return;
         }
         if self.held() >= HELD_MAX {
@@ -132,7 +145,7 @@ impl Pairing {
     /// Looks through what waits under this hash.
     fn find(&self, hash: u64, one: &OneWay) -> Found {
         let mut found = Found::default();
-        for &place in self.waiting.iter_hash(hash) {
+        for &Waiting { place, .. } in self.waiting.iter_hash(hash).filter(|one| one.tag == tag(hash)) {
             let slot = self.slots.get(place as usize).filter(|slot| slot.hash == hash);
             let Some((slot, held)) = slot.and_then(|slot| Some((slot, slot.record.as_ref()?))) else {
                 continue;
@@ -166,8 +179,12 @@ impl Pairing {
             }
         };
         let slots = &self.slots;
-        let hash_of = |&place: &u32| slots[place as usize].hash;
-        self.waiting.insert_unique(hash, place, hash_of);
+        let hash_of = |one: &Waiting| slots[one.place as usize].hash;
+        let waiting = Waiting {
+            place,
+            tag: tag(hash),
+        };
+        self.waiting.insert_unique(hash, waiting, hash_of);
         self.order.push_back((place, self.serial, now));
         self.serial += 1;
     }
@@ -208,7 +225,7 @@ impl Pairing {
     fn remove(&mut self, place: u32) -> Option<OneWay> {
         let slot = self.slots.get_mut(place as usize)?;
         let one = slot.record.take()?;
-        if let Ok(entry) = self.waiting.find_entry(slot.hash, |&other| other == place) {
+        if let Ok(entry) = self.waiting.find_entry(slot.hash, |other| other.place == place) {
             entry.remove();
         }
         self.free.push(place);
@@ -237,7 +254,7 @@ impl Pairing {
 
     fn let_go(&mut self, one: OneWay, out: &mut Vec<FlowRecord>) {
         self.counts.lone += 1;
-        out.push(one.lone());
+        one.lone(out);
     }
 
     /// The hash of a flow, whichever direction the record tells of.

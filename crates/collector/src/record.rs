@@ -19,11 +19,13 @@ const UPTIME_AHEAD_MAX_MS: i32 = 3_600_000;
 /// The record, or `None` when the row is about no IP flow. `sampling` is one packet of so many.
 pub(crate) fn of(row: &Row, header: &Header, exporter: IpAddr, sampling: u32) -> Option<FlowRecord> {
     let one = one_way(row, header, exporter, sampling)?;
-    Some(if tells_both(row) {
-        both_ways(one, row)
+    let mut out = Vec::with_capacity(1);
+    if tells_both(row) {
+        both_ways(one, row, &mut out);
     } else {
-        one.record()
-    })
+        one.record(&mut out);
+    }
+    out.pop()
 }
 
 /// What the row tells of the way from its source to its destination; `None` when it is about no IP flow.
@@ -75,6 +77,7 @@ pub(crate) fn one_way(row: &Row, header: &Header, exporter: IpAddr, sampling: u3
         reverse_ttl: row.reverse_ttl,
         icmp,
         sampling,
+        unnamed: None,
         whole: None,
     })
 }
@@ -84,10 +87,10 @@ pub(crate) const fn tells_both(row: &Row) -> bool {
     row.reverse_packets.is_some() || row.reverse_bytes.is_some()
 }
 
-/// The record of a row that tells both directions, the first of which is `forward`.
-pub(crate) fn both_ways(forward: OneWay, row: &Row) -> FlowRecord {
+/// Appends the record of a row that tells both directions, the first of which is `forward`.
+pub(crate) fn both_ways(forward: OneWay, row: &Row, out: &mut Vec<FlowRecord>) {
     let (src, proto) = (forward.key.initiator_ip, forward.key.proto);
-    let mut flow = forward.record();
+    let flow = forward.record(out);
     let reverse = Counters {
         packets: row.reverse_packets.unwrap_or(0),
         bytes: row.reverse_bytes.unwrap_or(0),
@@ -97,10 +100,9 @@ pub(crate) fn both_ways(forward: OneWay, row: &Row) -> FlowRecord {
     flow.reverse_total = flow.reverse;
     // RFC 5103: forward is what the exporter decided; only "reverse initiator" says that it decided otherwise.
     if row.biflow_direction == 2 {
-        turn(&mut flow);
+        turn(flow);
     }
-    flow.conn_state = conn_state(&flow);
-    flow
+    flow.conn_state = conn_state(flow);
 }
 
 fn first_said(delta: u64, total: u64) -> u64 {

@@ -49,6 +49,7 @@ pub(crate) fn of(flow: &Flow, phase: Phase, end_reason: EndReason) -> FlowRecord
         sampling: 1,
         exporter: None,
         duplicate: false,
+        unnamed: None,
         sightings: None,
     }
 }

@@ -317,6 +317,20 @@ pub const ELEMENTS: &[Element] = &[
         "Exporter of the record",
         |f| f.exporter.map(Cell::Ip),
     ),
+    row(
+        "duplicate",
+        "",
+        "collector",
+        "Told by another exporter before: methods pass it over",
+        |f| f.exporter.map(|_| Cell::Flag(f.duplicate)),
+    ),
+    row(
+        "unnamed",
+        "",
+        "collector",
+        "Elements that no table names, raw (e<enterprise>id<number>=<hexadecimal>)",
+        |f| f.unnamed.as_ref().and_then(|told| text(told.as_str())),
+    ),
 ];
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::hash::Hasher;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
@@ -352,6 +353,9 @@ pub struct FlowRecord {
     pub exporter: Option<IpAddr>,
     /// Another exporter told of the same flow before: methods pass this record over.
     pub duplicate: bool,
+    /// What the exporter told in elements that no table names, raw: `e<enterprise>id<number>=<bytes in hexadecimal>`, a blank
+    /// between two; what the responder's record told stands behind a semicolon. Almost always nothing, which costs no memory.
+    pub unnamed: Option<Arc<String>>,
     /// Indicators of configured lists that name an end. Set by enrichment.
     pub sightings: Sightings,
 }
@@ -398,6 +402,7 @@ impl FlowRecord {
             sampling: 1,
             exporter: None,
             duplicate: false,
+            unnamed: None,
             sightings: None,
         }
     }

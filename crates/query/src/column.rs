@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use weir_model::elements::{Cell, ELEMENTS, Element};
 use weir_model::{
@@ -337,6 +337,7 @@ fn specimen() -> FlowRecord {
     flow.protocol = Some(Protocol::Dns);
     (flow.logins.refused, flow.logins.accepted) = (1, 1);
     (flow.sampling, flow.exporter) = (10, Some(local));
+    flow.unnamed = Some(Arc::default());
     flow
 }
 

@@ -4,6 +4,7 @@
 
 pub mod elements;
 mod encode;
+mod lists;
 mod message;
 mod plan;
 mod row;
@@ -11,13 +12,14 @@ pub mod sflow;
 mod targets;
 mod template;
 mod time;
+mod unnamed;
 
 #[cfg(test)]
 mod tests;
 
 pub use encode::Encoder;
 pub use message::{Format, Header, Message, Set, Sets, sniff};
-pub use plan::{Plan, Taken};
+pub use plan::{Plan, Reading, Taken};
 pub use row::{Moment, Row, Sampling};
 pub use template::{Definition, Definitions, Field, Template};
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::targets::{self, Target};
 use super::template::{Field, Template};
-use super::{Fault, Format, Row, elements};
+use super::{Fault, Format, Row, elements, lists, unnamed};
 use crate::Cursor;
 
 /// Columns of one kind of record.
@@ -13,8 +13,10 @@ pub struct Plan {
     /// Bytes of a record; with variable fields the least it can have.
     record_bytes: usize,
     columns: Vec<Column>,
-    /// Widths in order with their targets, when a field is of variable length.
-    variable: Option<Vec<(Field, Option<Target>)>>,
+    /// Columns of elements that no table names: offset, width, element.
+    unnamed: Vec<(usize, usize, Field)>,
+    /// Fields in order with what is done with them, when one is of variable length or a list.
+    variable: Option<Vec<(Field, Use)>>,
     options: bool,
     lists: u32,
     unknown: Vec<(u32, u16)>,
@@ -24,17 +26,42 @@ pub struct Plan {
 }
 
 struct Column {
+    field: Field,
     offset: usize,
     width: usize,
     target: Target,
+}
+
+/// What is done with a field that is read in its turn.
+#[derive(Clone, Copy)]
+enum Use {
+    Pass,
+    Fill(Target),
+    List(lists::Kind),
+    Unnamed,
+}
+
+/// Where the records of a set go, and what reading them needs.
+pub struct Reading<'a> {
+    pub rows: &'a mut Vec<Row>,
+    /// Elements that no table names, as text; rows say which part is theirs.
+    pub unnamed: &'a mut String,
+    /// Elements in lists that no table names, once each time they come.
+    pub unknown: &'a mut Vec<(u32, u16)>,
+    /// The plan of a template of the same domain, for lists that name one.
+    pub plans: &'a dyn Fn(u16) -> Option<&'a Plan>,
 }
 
 /// What was taken from a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
     pub records: u64,
-    /// Structured fields (RFC 6313) passed over.
+    /// Structured fields (RFC 6313), and how many of them nothing could be taken from: broken, too deep, of a template
+    /// not known, or saying what is not.
     pub lists: u64,
+    pub lists_passed: u64,
+    /// Values without a name that were too long to be kept.
+    pub unnamed_cut: u64,
     pub fault: Option<Fault>,
 }
 
@@ -46,6 +73,7 @@ impl Plan {
         let mut plan = Self {
             record_bytes: 0,
             columns: Vec::new(),
+            unnamed: Vec::new(),
             variable: None,
             options: template.is_options(),
             lists: 0,
@@ -63,15 +91,16 @@ impl Plan {
         };
         for field in fields {
             plan.lists += u32::from(elements::is_list(field.pen, field.id));
-            if elements::find(field.pen, field.id).is_none() && field.pen != elements::PEN_V9_SCOPE {
+            if unknown(field) {
                 plan.unknown.push((field.pen, field.id));
             }
             plan.add(field);
         }
-        if fields.iter().any(|field| field.width == Field::VARIABLE) {
-            let with_target = |field: &Field| (*field, target(field));
-            plan.variable = Some(fields.iter().map(with_target).collect());
+        if plan.lists > 0 || fields.iter().any(|field| field.width == Field::VARIABLE) {
+            let with_use = |field: &Field| (*field, plan.use_of(field));
+            plan.variable = Some(fields.iter().map(with_use).collect());
             plan.columns.clear();
+            plan.unnamed.clear();
         }
         plan
     }
@@ -84,12 +113,26 @@ impl Plan {
         };
         if let Some(target) = target(field) {
             self.columns.push(Column {
+                field: *field,
                 offset: self.record_bytes,
                 width,
                 target,
             });
+        } else if unknown(field) && !self.options {
+            self.unnamed.push((self.record_bytes, width, *field));
         }
         self.record_bytes += width;
+    }
+
+    /// What is done with a field in records that are read field by field.
+    fn use_of(&self, field: &Field) -> Use {
+        match (target(field), lists::Kind::of(field)) {
+            (_, Some(kind)) => Use::List(kind),
+            (Some(target), None) => Use::Fill(target),
+            // Options are about the exporter: what they say without a name belongs to no flow.
+            (None, None) if unknown(field) && !self.options => Use::Unnamed,
+            (None, None) => Use::Pass,
+        }
     }
 
     /// The plan of a format whose layout never changes.
@@ -118,54 +161,133 @@ impl Plan {
         (self.tcp_flags, self.macs, self.both_directions)
     }
 
-    /// Appends the records of a set body to `rows`.
-    pub fn read(&self, body: &[u8], rows: &mut Vec<Row>) -> Taken {
+    /// Reads the records of a set body.
+    pub fn read(&self, body: &[u8], reading: &mut Reading<'_>) -> Taken {
         if self.record_bytes == 0 {
             return Taken::default();
         }
         let mut taken = if let Some(fields) = &self.variable {
-            self.read_each(fields, body, rows)
+            self.read_each(fields, body, reading)
         } else {
-            self.read_columns(body, rows)
+            self.read_columns(body, reading)
         };
         taken.lists = taken.records * u64::from(self.lists);
         taken
     }
 
-    fn read_columns(&self, body: &[u8], rows: &mut Vec<Row>) -> Taken {
+    fn read_columns(&self, body: &[u8], reading: &mut Reading<'_>) -> Taken {
         let count = body.len() / self.record_bytes;
-        let first = rows.len();
-        rows.resize(first + count, Row::default());
+        let first = reading.rows.len();
+        reading.rows.resize(first + count, Row::default());
         for column in &self.columns {
-            column.copy(&mut rows[first..], body, self.record_bytes);
+            column.copy(&mut reading.rows[first..], body, self.record_bytes);
         }
-        Taken {
+        let mut taken = Taken {
             records: count as u64,
-            lists: 0,
-            fault: None,
+            ..Taken::default()
+        };
+        if !self.unnamed.is_empty() {
+            let records = body.chunks_exact(self.record_bytes);
+            for (row, record) in reading.rows[first..].iter_mut().zip(records) {
+                let mut text = unnamed::Text::begin(reading.unnamed);
+                for &(offset, width, field) in &self.unnamed {
+                    text.add(&field, record.get(offset..offset + width).unwrap_or_default());
+                }
+                (row.unnamed, taken.unnamed_cut) = (text.part(), taken.unnamed_cut + text.cut);
+            }
         }
+        taken
     }
 
-    fn read_each(&self, fields: &[(Field, Option<Target>)], body: &[u8], rows: &mut Vec<Row>) -> Taken {
+    fn read_each(&self, fields: &[(Field, Use)], body: &[u8], reading: &mut Reading<'_>) -> Taken {
         let mut taken = Taken::default();
         let mut at = Cursor::new(body);
         // Less than the shortest record is padding.
         while at.len() >= self.record_bytes {
-            let mut row = Row::default();
-            if read_row(fields, &mut at, &mut row).is_none() {
+            let (mut row, mut before) = (Row::default(), at);
+            let mut text = unnamed::Text::begin(reading.unnamed);
+            if self.lists > 0 {
+                // What lists say of the flow first: the record's own words come after, and count.
+                let mut traits = lists::Traits::new(&mut text, reading.unknown, reading.plans);
+                // A record that is cut is judged below.
+                let _ = walk(fields, &mut before, |_, how, value| {
+                    if let Use::List(kind) = how {
+                        traits.take(kind, value);
+                    }
+                });
+                (row, taken.lists_passed) = (traits.row(), taken.lists_passed + traits.passed);
+            }
+            let whole = walk(fields, &mut at, |field, how, value| match how {
+                Use::Fill(target) => target.fill(&mut row, value),
+                Use::Unnamed => text.add(field, value),
+                Use::List(_) | Use::Pass => {}
+            });
+            if whole.is_none() {
                 // Up to three bytes of padding may look like the start of very short records.
                 taken.fault = (at.len() > 3).then_some(Fault::Record);
                 break;
             }
-            rows.push(row);
+            (row.unnamed, taken.unnamed_cut) = (text.part(), taken.unnamed_cut + text.cut);
+            reading.rows.push(row);
             taken.records += 1;
         }
         taken
     }
+
+    /// Tells the fields of the first record in `body`; `None` when it is cut. For records inside lists.
+    pub(super) fn first(&self, body: &[u8], mut tell: impl FnMut(&Field, &[u8])) -> Option<()> {
+        if let Some(fields) = &self.variable {
+            return walk(fields, &mut Cursor::new(body), |field, _, value| {
+                tell(field, value)
+            });
+        }
+        let record = body.get(..self.record_bytes)?;
+        for column in &self.columns {
+            tell(
+                &column.field,
+                record.get(column.offset..column.offset + column.width)?,
+            );
+        }
+        for &(offset, width, field) in &self.unnamed {
+            tell(&field, record.get(offset..offset + width)?);
+        }
+        Some(())
+    }
+}
+
+/// Tells the fields of one record and goes past it; `None`, and nowhere, when it is cut.
+fn walk(
+    fields: &[(Field, Use)],
+    at: &mut Cursor<'_>,
+    mut tell: impl FnMut(&Field, Use, &[u8]),
+) -> Option<()> {
+    let mut ahead = *at;
+    for (field, how) in fields {
+        let width = match field.width {
+            Field::VARIABLE => variable_width(&mut ahead)?,
+            fixed => usize::from(fixed),
+        };
+        tell(field, *how, ahead.take(width)?);
+    }
+    *at = ahead;
+    Some(())
+}
+
+/// The width in front of a value of variable length (RFC 7011, 7).
+pub(super) fn variable_width(at: &mut Cursor<'_>) -> Option<usize> {
+    Some(match at.u8()? {
+        255 => at.u16()?.into(),
+        short => short.into(),
+    })
+}
+
+/// Does no table name this field's element?
+pub(super) fn unknown(field: &Field) -> bool {
+    field.pen != elements::PEN_V9_SCOPE && elements::find(field.pen, field.id).is_none()
 }
 
 /// The target of a field that is wide enough, and not too wide, for it.
-fn target(field: &Field) -> Option<Target> {
+pub(super) fn target(field: &Field) -> Option<Target> {
     targets::of(field.pen, field.id).filter(|target| match (target, field.width) {
         (_, Field::VARIABLE) => true,
         (Target::Number(_), width) => (1..=8).contains(&width),
@@ -173,33 +295,8 @@ fn target(field: &Field) -> Option<Target> {
     })
 }
 
-fn read_row(fields: &[(Field, Option<Target>)], at: &mut Cursor<'_>, row: &mut Row) -> Option<()> {
-    let mut ahead = *at;
-    for (field, target) in fields {
-        let width = match field.width {
-            Field::VARIABLE => match ahead.u8()? {
-                255 => ahead.u16()?.into(),
-                short => usize::from(short),
-            },
-            fixed => usize::from(fixed),
-        };
-        let value = ahead.take(width)?;
-        match target {
-            Some(Target::Number(set)) if (1..=8).contains(&width) => set(row, number(value)),
-            Some(Target::Ip6(set)) => {
-                if let Ok(bytes) = value.try_into() {
-                    set(row, targets::ip6(bytes));
-                }
-            }
-            _ => {}
-        }
-    }
-    *at = ahead;
-    Some(())
-}
-
 /// A big-endian number of up to eight bytes.
-fn number(bytes: &[u8]) -> u64 {
+pub(super) fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |value, &byte| value << 8 | u64::from(byte))
 }
 

@@ -102,4 +102,7 @@ pub struct Row {
     /// Firewall event (233, NSEL): 1 created, 2 deleted, 3 denied, 5 updated.
     pub firewall_event: u8,
     pub sampling: Sampling,
+    /// First and last plus one byte of the text (see [`Reading`](super::Reading)) in which elements without a name stand;
+    /// nothing when both are the same.
+    pub unnamed: (u32, u32),
 }

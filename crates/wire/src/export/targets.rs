@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use weir_model::Mac;
 
 use super::elements::PEN_REVERSE;
+use super::plan::number;
 use super::row::{Moment, Row};
 use super::time;
 
@@ -16,6 +17,21 @@ pub(super) enum Target {
     Number(fn(&mut Row, u64)),
     /// Sixteen bytes of address.
     Ip6(fn(&mut Row, IpAddr)),
+}
+
+impl Target {
+    /// Fills a row with a value of any width; one that does not fit is passed over.
+    pub(super) fn fill(self, row: &mut Row, value: &[u8]) {
+        match self {
+            Self::Number(set) if (1..=8).contains(&value.len()) => set(row, number(value)),
+            Self::Ip6(set) => {
+                if let Ok(bytes) = value.try_into() {
+                    set(row, ip6(bytes));
+                }
+            }
+            Self::Number(_) => {}
+        }
+    }
 }
 
 /// Enterprise number of CERT (YAF).

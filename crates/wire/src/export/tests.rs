@@ -10,28 +10,28 @@ use super::*;
 
 /// A message written field by field.
 #[derive(Default)]
-struct Bytes(Vec<u8>);
+pub(super) struct Bytes(pub(super) Vec<u8>);
 
 impl Bytes {
-    fn u8(mut self, value: u8) -> Self {
+    pub(super) fn u8(mut self, value: u8) -> Self {
         self.0.push(value);
         self
     }
-    fn u16(mut self, values: &[u16]) -> Self {
+    pub(super) fn u16(mut self, values: &[u16]) -> Self {
         self.0.extend(values.iter().flat_map(|value| value.to_be_bytes()));
         self
     }
-    fn u32(mut self, values: &[u32]) -> Self {
+    pub(super) fn u32(mut self, values: &[u32]) -> Self {
         self.0.extend(values.iter().flat_map(|value| value.to_be_bytes()));
         self
     }
-    fn set(self, id: u16, body: Self) -> Self {
+    pub(super) fn set(self, id: u16, body: Self) -> Self {
         let length = body.0.len() as u16 + 4;
         let mut all = self.u16(&[id, length]);
         all.0.extend(body.0);
         all
     }
-    fn ipfix(self) -> Vec<u8> {
+    pub(super) fn ipfix(self) -> Vec<u8> {
         let length = self.0.len() as u16 + 16;
         let mut all = Self::default().u16(&[10, length]).u32(&[1_700_000_000, 7, 42]).0;
         all.extend(self.0);
@@ -49,11 +49,18 @@ impl Bytes {
 
 /// Reads one message with the templates it brings.
 fn read(bytes: &[u8]) -> (Vec<Row>, Vec<Fault>, u64) {
-    let (mut rows, mut faults, mut lists) = (Vec::new(), Vec::new(), 0);
+    let (rows, faults, taken, _) = read_all(bytes);
+    (rows, faults, taken.lists)
+}
+
+/// As [`read`], with what is told of lists and of elements without a name.
+pub(super) fn read_all(bytes: &[u8]) -> (Vec<Row>, Vec<Fault>, Taken, String) {
+    let (mut rows, mut faults, mut sum) = (Vec::new(), Vec::new(), Taken::default());
+    let (mut unnamed, mut unknown) = (String::new(), Vec::new());
     let mut plans = std::collections::HashMap::new();
     let message = match Message::open(bytes) {
         Ok(message) => message,
-        Err(fault) => return (rows, vec![fault], 0),
+        Err(fault) => return (rows, vec![fault], sum, unnamed),
     };
     for set in message.sets() {
         let taken = match set {
@@ -73,14 +80,30 @@ fn read(bytes: &[u8]) -> (Vec<Row>, Vec<Fault>, u64) {
                 }
                 continue;
             }
-            Ok(Set::Data { id, body }) => plans.get(&id).map(|plan| plan.read(body, &mut rows)),
-            Ok(Set::Fixed(body)) => Some(Plan::fixed(message.header.format).read(body, &mut rows)),
+            Ok(set) => {
+                let (plan, body) = match set {
+                    Set::Data { id, body } => (plans.get(&id), body),
+                    Set::Fixed(body) => (Some(Plan::fixed(message.header.format)), body),
+                    Set::Templates(_) => continue,
+                };
+                plan.map(|plan| {
+                    let mut reading = Reading {
+                        rows: &mut rows,
+                        unnamed: &mut unnamed,
+                        unknown: &mut unknown,
+                        plans: &|id| plans.get(&id),
+                    };
+                    plan.read(body, &mut reading)
+                })
+            }
         };
         let taken = taken.unwrap_or_default();
-        lists += taken.lists;
+        sum.lists += taken.lists;
+        sum.lists_passed += taken.lists_passed;
+        sum.unnamed_cut += taken.unnamed_cut;
         faults.extend(taken.fault);
     }
-    (rows, faults, lists)
+    (rows, faults, sum, unnamed)
 }
 
 fn ip(text: &str) -> Option<IpAddr> {

@@ -1,6 +1,8 @@
 //! The physical columns of the flow table, one row each: name, type, layout, how a record gives the value and how a
 //! row takes it back.
 
+use std::sync::Arc;
+
 use weir_model::proto::{SCTP, TCP, UDP};
 use weir_model::{Counters, FlowRecord, Mac, ethertype};
 
@@ -511,6 +513,21 @@ pub static COLUMNS: &[Column] = &[
         |f| of_ip(f, f.responder_inside),
         |r, v| r.flow.responder_inside = v == 1,
     ),
+    maybe(
+        "duplicate",
+        Flag,
+        Dictionary,
+        |f| f.exporter.map(|_| f.duplicate.into()),
+        |r, v| r.flow.duplicate = v == 1,
+    ),
+    Column {
+        name: "unnamed",
+        form: Text,
+        codec: Dictionary,
+        nullable: true,
+        read: Read::Text(|f| f.unnamed.as_ref().map(|told| told.as_str())),
+        write: Write::Text(|r, told| r.flow.unnamed = Some(Arc::new(told.to_owned()))),
+    },
 ];
 
 fn mac(number: u64) -> Mac {

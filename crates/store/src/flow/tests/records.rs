@@ -1,6 +1,7 @@
 //! Random flow records for the store's tests: everything a meter or a collector can say, extremes included.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use weir_model::{
@@ -102,6 +103,7 @@ prop_compose! {
         logins in any::<[u16; 2]>(),
         inside in any::<[bool; 2]>(),
         (sampling, exporter) in (1..3000_u32, prop::option::of(any::<u32>())),
+        (duplicate, unnamed) in (any::<bool>(), prop::option::of("e[0-9]{1,5}id[0-9]=([0-9a-f]{2}){0,4}")),
     ) -> FlowRecord {
         let mut flow = FlowRecord::new(key, times[0]);
         (flow.start, flow.end) = (times[1], times[2]);
@@ -138,6 +140,8 @@ prop_compose! {
         flow.logins = Logins { refused: logins[0], accepted: logins[1] };
         flow.sampling = sampling;
         flow.exporter = exporter.map(|bits| Ipv4Addr::from(bits).into());
+        flow.duplicate = duplicate && flow.exporter.is_some();
+        flow.unnamed = unnamed.map(Arc::new);
         flow
     }
 }
