@@ -1,5 +1,5 @@
-//! JSON lists: an object a line (Spamhaus DROP), a list of objects (Feodo tracker, SSLBL), lists by id (ThreatFox), and a
-//! list of texts (MISP warning lists).
+//! JSON lists: an object a line (Spamhaus DROP), a list of objects (Feodo tracker, SSLBL) or of texts, lists by id
+//! (ThreatFox).
 
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -43,12 +43,6 @@ fn keyed(whole: std::collections::BTreeMap<String, &RawValue>, entries: &mut Ent
         let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(value.get()) else {
             continue;
         };
-        // Short lists of words beside the one that is meant (`matching_attributes` of warning lists) are no entries.
-        if whole.contains_key("matching_attributes")
-            && !std::ptr::eq(*value, whole.get("list").copied().unwrap_or(value))
-        {
-            continue;
-        }
         lists += 1;
         for one in list {
             number += 1;

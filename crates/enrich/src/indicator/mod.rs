@@ -12,6 +12,7 @@ mod prefixes;
 mod snapshot;
 mod stix;
 mod value;
+mod warning;
 
 use std::fmt;
 
@@ -45,6 +46,8 @@ pub enum Format {
     Misp,
     /// A STIX 2.1 bundle or a TAXII 2.1 envelope.
     Stix,
+    /// A MISP warning list: what it names is known good ([`ListSpec::allow`]), whatever the list is configured as.
+    Warning,
 }
 
 /// Every format.
@@ -55,6 +58,7 @@ pub const FORMATS: &[Format] = &[
     Format::Json,
     Format::Misp,
     Format::Stix,
+    Format::Warning,
 ];
 
 impl Format {
@@ -67,6 +71,7 @@ impl Format {
             Self::Json => "json",
             Self::Misp => "misp",
             Self::Stix => "stix",
+            Self::Warning => "warninglist",
         }
     }
 
@@ -80,7 +85,9 @@ impl Format {
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LINE_BYTES_MAX)]);
         let text = text.trim_start_matches('\u{feff}').trim_start();
         if text.starts_with(['{', '[']) {
-            return if text.contains("\"Event\"") {
+            return if warning::is_one(bytes) {
+                Self::Warning
+            } else if text.contains("\"Event\"") {
                 Self::Misp
             } else if text.contains("\"pattern\"")
                 || text.contains("\"bundle\"")
@@ -110,6 +117,7 @@ impl Format {
             Self::Json => json::read(bytes, entries),
             Self::Misp => misp::read(bytes, entries),
             Self::Stix => stix::read(bytes, entries),
+            Self::Warning => warning::read(bytes, entries),
         }
     }
 }

@@ -150,7 +150,10 @@ impl Builder {
             };
         }
         let list = self.lists.len() as u16;
-        self.lists.push(spec);
+        self.lists.push(ListSpec {
+            allow: spec.allow || format == Format::Warning,
+            ..spec
+        });
         let mut entries = Entries::new(self, list);
         for bytes in texts {
             format.read(bytes, &mut entries);
@@ -361,6 +364,12 @@ impl Snapshot {
 
     pub(super) fn address(&self, ip: IpAddr, question: Question, found: &mut Vec<Sighting>) {
         let from = found.len();
+        self.networks(ip, question, found);
+        self.allow(from, found);
+    }
+
+    /// Every list that names the address or a network it lies in.
+    fn networks(&self, ip: IpAddr, question: Question, found: &mut Vec<Sighting>) {
         match ip.to_canonical() {
             IpAddr::V4(ip) => {
                 for (start, len, head) in self.v4.around(ip.to_bits()) {
@@ -375,15 +384,21 @@ impl Snapshot {
                 }
             }
         }
-        self.allow(from, found);
     }
 
     pub(super) fn service(&self, ip: IpAddr, port: u16, question: Question, found: &mut Vec<Sighting>) {
         let from = found.len();
         let ip = ip.to_canonical();
-        if let Some(&head) = self.services.get(&(number(ip), port)) {
-            let text = || SocketAddr::new(ip, port).to_string();
-            self.sight(head, IndicatorKind::Service, question, text, found);
+        let Some(&head) = self.services.get(&(number(ip), port)) else {
+            return;
+        };
+        let text = || SocketAddr::new(ip, port).to_string();
+        self.sight(head, IndicatorKind::Service, question, text, found);
+        // Who is known good is so on every port.
+        let mut about = Vec::new();
+        self.networks(ip, question, &mut about);
+        if about.iter().any(|seen| self.allows(seen)) {
+            found.truncate(from);
         }
         self.allow(from, found);
     }
@@ -459,10 +474,14 @@ impl Snapshot {
 
     /// Where a list of known good things spoke, the others of the same question are not believed.
     fn allow(&self, from: usize, found: &mut Vec<Sighting>) {
-        let allows = |seen: &Sighting| self.lists.iter().any(|list| list.allow && list.name == seen.list);
-        if found.len() > from && found[from..].iter().any(allows) {
+        if found.len() > from && found[from..].iter().any(|seen| self.allows(seen)) {
             found.truncate(from);
         }
+    }
+
+    /// Does the sighting come from a list of known good things?
+    fn allows(&self, seen: &Sighting) -> bool {
+        self.lists.iter().any(|list| list.allow && list.name == seen.list)
     }
 }
 

@@ -197,15 +197,47 @@ fn json_lists() {
             10.0.0.5 > 203.0.113.5 Responder service: 203.0.113.5:8443 [Emotet] score 10 days Some(31)
         "#]],
     );
-    check(
-        Format::Json,
-        r#"{"name":"known good","matching_attributes":["ip-dst"],"list":["192.0.2.53"]}"#,
-        "10.0.0.5 <> 192.0.2.53:53 udp",
-        expect![[r#"
-            1 taken, 0 bad, 0 unseen
-            10.0.0.5 > 192.0.2.53 Responder address: 192.0.2.53 [listed] score 10 days None
-        "#]],
-    );
+}
+
+/// A warning list takes back what other lists say, also of a service of its address; what only a pattern says is left out.
+#[test]
+fn warning_lists() {
+    let warnings = r#"{"description":"resolvers","list":["192.0.2.53/32","known.example",7],
+        "matching_attributes":["ip-dst"],"name":"known good","type":"cidr","version":1}"#;
+    let patterns = r#"{"list":["^a.*"],"matching_attributes":["url"],"name":"p","type":"regex"}"#;
+    assert_eq!(Format::guess(warnings.as_bytes()), Format::Warning);
+    let traffic = "10.0.0.5 <> 192.0.2.53:53 udp
+         10.0.0.5 <> 192.0.2.54:53 udp
+         10.0.0.5 <> 192.0.2.53:4444 tcp
+         tx dns/query 10.0.0.5 > 10.0.0.1:53 dns.query=www.known.example
+         tx dns/query 10.0.0.5 > 10.0.0.1:53 dns.query=other.example";
+    let threats = "192.0.2.52/30\n192.0.2.53:4444\nknown.example\nother.example";
+    let of = |lists: &[(&str, Format, &str)]| {
+        let mut builder = Builder::new();
+        let mut shown = String::new();
+        for (name, format, text) in lists {
+            let report = builder.list(ListSpec::new(name), *format, [text.as_bytes()]);
+            shown += &format!(
+                "{name}: {} taken, {} bad, {} unseen\n",
+                report.taken, report.bad, report.unseen
+            );
+        }
+        shown + &sighted(builder.finish(), traffic)
+    };
+    let threat = ("threat", Format::Plain, threats);
+    assert_eq!(of(&[threat]).lines().count(), 7);
+    expect![[r#"
+        threat: 4 taken, 0 bad, 0 unseen
+        warning: 2 taken, 1 bad, 0 unseen
+        pattern: 0 taken, 0 bad, 1 unseen
+        10.0.0.5 > 192.0.2.54 Responder address: 192.0.2.52/30 [listed] score 10 days None
+        10.0.0.5 > 10.0.0.1 DnsName domain: other.example [listed] score 10 days None
+    "#]]
+    .assert_eq(&of(&[
+        threat,
+        ("warning", Format::Warning, warnings),
+        ("pattern", Format::Warning, patterns),
+    ]));
 }
 
 #[test]
@@ -438,6 +470,7 @@ proptest! {
             "{\"cidr\":\"198.51.100.0/24\"}\n{\"type\":\"metadata\"}\n",
             r#"{"Event":{"info":"x","Attribute":[{"type":"ip-dst|port","value":"192.0.2.7|80","to_ids":true,"timestamp":1}]}}"#,
             r#"{"objects":[{"type":"indicator","pattern":"[ipv4-addr:value = '192.0.2.7' OR domain-name:value IN ('a.example','b.example')]"}]}"#,
+            r#"{"list":["192.0.2.0/24","evil.example"],"matching_attributes":["ip-dst"],"name":"x","type":"cidr"}"#,
         ];
         let mut bytes = samples[at].as_bytes().to_vec();
         for (place, byte) in flips {

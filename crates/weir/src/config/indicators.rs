@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use toml::Table;
 use weir_detect::c2::threats::BRIEFINGS_MAX;
-use weir_enrich::indicator::{Builder, Format, ListSpec, Report, Snapshot};
+use weir_enrich::indicator::{Builder, FORMATS, Format, ListSpec, Report, Snapshot};
 use weir_model::{ListClass, Quantity};
 
 use crate::fetch::{Remote, Via};
@@ -247,8 +247,11 @@ fn spec(place: &str, table: &Table, name: &str) -> Result<(ListSpec, Option<Form
             "format" => {
                 let word = text(&place, value)?;
                 let known = Format::from_word(word);
-                format =
-                    Some(known.ok_or_else(|| bad(&place, "must be plain, hosts, csv, json, misp or stix"))?);
+                let wrong = || {
+                    let words: Vec<&str> = FORMATS.iter().map(|format| format.word()).collect();
+                    bad(&place, &format!("must be one of {}", words.join(", ")))
+                };
+                format = Some(known.ok_or_else(wrong)?);
             }
             "class" => {
                 spec.class = match text(&place, value)? {
@@ -578,7 +581,7 @@ mod tests {
         check(
             &list,
             "[[indicators]]\npath = \"a.txt\"\nformat = \"xml\"",
-            expect!["indicators[1].format: must be plain, hosts, csv, json, misp or stix"],
+            expect!["indicators[1].format: must be one of plain, hosts, csv, json, misp, stix, warninglist"],
         );
         check(
             &list,
