@@ -84,8 +84,8 @@ fn similarity(word: &str, name: &str) -> f64 {
     }
 }
 
-/// The known word most similar to `word`, when it is similar at all.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+/// The known word most similar to `word`, whatever the case, when it is similar at all.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let word: String = word.chars().take(64).collect::<String>().to_lowercase();
     known
         .into_iter()

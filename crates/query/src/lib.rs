@@ -34,7 +34,7 @@ mod words;
 pub use batch::{Columns, FlowColumns, Slice, select};
 pub use column::{Column, FLOW_COLUMNS, Kind, Scalar, Unit, address, mac_number};
 pub use complete::{Suggestion, complete};
-pub use error::QueryError;
+pub use error::{QueryError, nearest};
 pub use explain::explain;
 pub use field::{Catalog, Field, Reads, SHORTHANDS, Shorthand};
 pub use lists::{Lists, NoLists};

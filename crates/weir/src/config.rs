@@ -6,15 +6,16 @@ mod indicators;
 mod instances;
 mod layers;
 mod lists;
+mod meter;
 pub mod patterns;
 mod serve;
+mod value;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use instances::Settings;
-use ipnet::IpNet;
 use toml::{Table, Value};
 use weir_detect::behaviour::bpatterns;
 use weir_detect::{Entry, Instance, REGISTRY};
@@ -28,8 +29,12 @@ use crate::syscheck;
 
 pub use effective::{dump, lists as named_lists, methods, needs_restart, schema, values};
 pub use geo::GeoFiles;
+pub(crate) use indicators::{ListsAgain, Seen};
 pub use layers::{Layers, MANAGED};
+pub use meter::{METER_KEYS, MeterKey};
 pub use serve::ServeConfig;
+use value::{bad, check_name, flag, networks, number, sub, text, texts, unknown};
+pub use value::{did_you_mean, network};
 
 /// The method whose submethods are patterns.
 const BPATTERNS: &str = "BPATTERNS";
@@ -75,7 +80,7 @@ pub struct Config {
     pub indicators: Arc<Slot>,
     /// Lists of indicators that are fetched.
     pub remotes: Vec<Remote>,
-    lists_again: indicators::ListsAgain,
+    lists_again: ListsAgain,
     /// Is a list of indicators configured, be it one that was not fetched yet?
     pub has_lists: bool,
     /// Limits of the checks of input and events.
@@ -121,7 +126,7 @@ impl Default for Config {
             lists: BTreeMap::new(),
             indicators: Arc::default(),
             remotes: Vec::new(),
-            lists_again: indicators::ListsAgain::default(),
+            lists_again: ListsAgain::default(),
             has_lists: false,
             geo: None,
             list_lines: Vec::new(),
@@ -171,7 +176,7 @@ impl Config {
                     config.triage.preset = preset
                         .ok_or_else(|| bad(key, "must be \"quiet\", \"balanced\" or \"everything\""))?;
                 }
-                "meter" => meter(&mut config.meter, sub(key, value)?)?,
+                "meter" => meter::read(&mut config.meter, sub(key, value)?)?,
                 "detect" => config.detect(sub(key, value)?)?,
                 "syscheck" => checks(&mut config.syscheck, sub(key, value)?)?,
                 "serve" => config.serve = ServeConfig::read(sub(key, value)?)?,
@@ -188,7 +193,7 @@ impl Config {
         config.has_lists = table.contains_key("indicators") || read.lists.is_some();
         (config.indicators, config.list_lines) = (Arc::new(Slot::new(read.lists)), read.lines);
         config.remotes = read.remotes;
-        config.lists_again = indicators::ListsAgain::new(table, folder);
+        config.lists_again = ListsAgain::new(table, folder);
         config.briefings = read.briefings;
         config.patterns = patterns::read(table, folder, &config.lists)?;
         config.geo = geo::read(table, folder)?;
@@ -252,7 +257,7 @@ impl Config {
     }
 
     /// Where its lists are described, to read them again.
-    pub(crate) fn lists_again(&self) -> indicators::ListsAgain {
+    pub(crate) fn lists_again(&self) -> ListsAgain {
         self.lists_again.clone()
     }
 
@@ -363,91 +368,6 @@ pub fn method_of(name: &str) -> Option<&'static Entry> {
         .find(|entry| entry.meta.slug == name || entry.meta.code.eq_ignore_ascii_case(name))
 }
 
-/// A key of the table `[meter]`: one row gives parsing, bounds, default and reference.
-pub struct MeterKey {
-    pub name: &'static str,
-    /// Effect for the operator, with the unit.
-    pub about: &'static str,
-    pub low: i64,
-    pub high: i64,
-    pub get: fn(&MeterConfig) -> usize,
-    set: fn(&mut MeterConfig, usize),
-}
-
-/// Longest time-out, seconds.
-const DAY_S: i64 = 86_400;
-
-macro_rules! seconds {
-    ($name:literal, $($field:ident).+, $about:literal) => {
-        MeterKey {
-            name: $name,
-            about: $about,
-            low: 1,
-            high: DAY_S,
-            get: |config| config.$($field).+ as usize,
-            set: |config, value| config.$($field).+ = value as u32,
-        }
-    };
-}
-
-/// The keys of `[meter]`, in the order of the reference.
-pub const METER_KEYS: &[MeterKey] = &[
-    seconds!(
-        "active_timeout_s",
-        active_timeout_s,
-        "A flow that lasts longer is reported this often, seconds."
-    ),
-    seconds!(
-        "tcp_opening_s",
-        idle.tcp_opening_s,
-        "Silence that ends a TCP flow whose handshake is not complete, seconds."
-    ),
-    seconds!(
-        "tcp_open_s",
-        idle.tcp_open_s,
-        "Silence that ends an established TCP flow, seconds."
-    ),
-    seconds!(
-        "tcp_closed_s",
-        idle.tcp_closed_s,
-        "Silence that ends a TCP flow closed by FIN or RST, seconds."
-    ),
-    seconds!(
-        "udp_answered_s",
-        idle.udp_answered_s,
-        "Silence that ends a UDP flow with packets both ways, seconds."
-    ),
-    seconds!(
-        "udp_unanswered_s",
-        idle.udp_unanswered_s,
-        "Silence that ends a UDP flow nobody answered, seconds."
-    ),
-    seconds!("icmp_s", idle.icmp_s, "Silence that ends an ICMP flow, seconds."),
-    seconds!(
-        "other_s",
-        idle.other_s,
-        "Silence that ends any other flow, seconds."
-    ),
-    MeterKey {
-        name: "flows_max",
-        about: "Flows held at once; past it unanswered and long silent flows are sent early, and counted.",
-        low: 1000,
-        high: 100_000_000,
-        get: |config| config.flows_max,
-        set: |config, value| config.flows_max = value,
-    },
-];
-
-fn meter(config: &mut MeterConfig, table: &Table) -> Result<()> {
-    for (key, value) in table {
-        let place = format!("meter.{key}");
-        let row = METER_KEYS.iter().find(|row| row.name == key);
-        let row = row.ok_or_else(|| unknown(&place, key, METER_KEYS.iter().map(|row| row.name)))?;
-        (row.set)(config, number(&place, value, row.low, row.high)? as usize);
-    }
-    Ok(())
-}
-
 fn checks(setting: &mut syscheck::Setting, table: &Table) -> Result<()> {
     const FLAG: &str = "deactivate_on_flood";
     for (key, value) in table {
@@ -464,141 +384,5 @@ fn checks(setting: &mut syscheck::Setting, table: &Table) -> Result<()> {
     Ok(())
 }
 
-fn bad(place: &str, why: &str) -> ConfigError {
-    ConfigError::Value {
-        place: place.to_owned(),
-        why: why.to_owned(),
-    }
-}
-
-fn unknown(place: &str, key: &str, known: impl IntoIterator<Item = &'static str>) -> ConfigError {
-    ConfigError::UnknownKey {
-        place: place.to_owned(),
-        hint: did_you_mean(key, known),
-    }
-}
-
-/// `; did you mean "inside"?` when a known name is near, else the list of known names.
-pub fn did_you_mean(word: &str, known: impl IntoIterator<Item = &'static str>) -> String {
-    let known: Vec<_> = known.into_iter().collect();
-    let near = known
-        .iter()
-        .map(|name| {
-            (
-                strsim::jaro_winkler(&word.to_lowercase(), &name.to_lowercase()),
-                name,
-            )
-        })
-        .max_by(|one, other| one.0.total_cmp(&other.0));
-    match near {
-        Some((score, name)) if score > 0.75 => format!("; did you mean {name:?}?"),
-        _ => format!("; known are {}", known.join(", ")),
-    }
-}
-
-/// A name that goes into events and filters: letters, digits and `-_.`.
-fn check_name(place: &str, name: &str, chars_max: usize) -> Result<()> {
-    let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.len() > chars_max || !name.chars().all(good) {
-        let why = format!("{name:?} is no name: 1 to {chars_max} letters, digits, \"-\", \"_\" or \".\"");
-        return Err(bad(place, &why));
-    }
-    Ok(())
-}
-
-fn sub<'a>(place: &str, value: &'a Value) -> Result<&'a Table> {
-    value.as_table().ok_or_else(|| bad(place, "must be a table"))
-}
-
-fn text<'a>(place: &str, value: &'a Value) -> Result<&'a str> {
-    value
-        .as_str()
-        .ok_or_else(|| bad(place, "must be a text in quotes"))
-}
-
-fn flag(place: &str, value: &Value) -> Result<bool> {
-    value.as_bool().ok_or_else(|| bad(place, "must be true or false"))
-}
-
-fn number(place: &str, value: &Value, low: i64, high: i64) -> Result<i64> {
-    value
-        .as_integer()
-        .filter(|number| (low..=high).contains(number))
-        .ok_or_else(|| bad(place, &format!("must be a whole number between {low} and {high}")))
-}
-
-fn texts(place: &str, value: &Value) -> Result<Vec<String>> {
-    let list = value
-        .as_array()
-        .ok_or_else(|| bad(place, "must be a list of texts"))?;
-    list.iter()
-        .map(|item| text(place, item).map(str::to_owned))
-        .collect()
-}
-
-fn networks(place: &str, value: &Value) -> Result<Networks> {
-    let parsed = texts(place, value)?
-        .into_iter()
-        .map(|prefix| network(&prefix).map_err(|why| bad(place, &why)));
-    Ok(Networks::new(parsed.collect::<Result<Vec<_>>>()?))
-}
-
-/// Reads `10.0.0.0/8` or a single address.
-pub fn network(prefix: &str) -> std::result::Result<IpNet, String> {
-    let single = || prefix.parse::<std::net::IpAddr>().ok().map(IpNet::from);
-    let parsed = prefix
-        .parse::<IpNet>()
-        .ok()
-        .map(|net| net.trunc())
-        .or_else(single);
-    parsed.ok_or_else(|| format!("{prefix:?} is not a prefix such as 10.0.0.0/8 or 2001:db8::/32"))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use expect_test::{Expect, expect};
-
-    fn check(toml: &str, expect: Expect) {
-        let shown = match Config::from_table(&toml.parse().unwrap(), Path::new("")) {
-            Ok(config) => format!(
-                "inside {:?} {:?} active {} shards {}",
-                config.inside.map(|inside| inside.prefixes().len()),
-                config.triage.preset,
-                config.meter.active_timeout_s,
-                config.shards
-            ),
-            Err(error) => error.to_string(),
-        };
-        expect.assert_eq(&shown);
-    }
-
-    #[test]
-    fn good_and_bad() {
-        check("", expect!["inside None Balanced active 300 shards 1"]);
-        check(
-            "inside = [\"10.0.0.0/8\", \"192.0.2.1\"]\npreset = \"quiet\"\nmeter.active_timeout_s = 60\ndetect.shards = 4",
-            expect!["inside Some(2) Quiet active 60 shards 4"],
-        );
-        check(
-            "insde = []",
-            expect![[r#"insde: unknown key; did you mean "inside"?"#]],
-        );
-        check(
-            "meter.activ_timeout_s = 5",
-            expect![[r#"meter.activ_timeout_s: unknown key; did you mean "active_timeout_s"?"#]],
-        );
-        check(
-            "meter.active_timeout_s = 0",
-            expect!["meter.active_timeout_s: must be a whole number between 1 and 86400"],
-        );
-        check(
-            "inside = [\"10.0.0.0/33\"]",
-            expect![[r#"inside: "10.0.0.0/33" is not a prefix such as 10.0.0.0/8 or 2001:db8::/32"#]],
-        );
-        check(
-            "preset = \"loud\"",
-            expect![[r#"preset: must be "quiet", "balanced" or "everything""#]],
-        );
-    }
-}
+mod tests;

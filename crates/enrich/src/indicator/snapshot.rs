@@ -323,6 +323,11 @@ impl Snapshot {
         &self.lists
     }
 
+    /// Entries of all lists; an indicator on several lists counts for each.
+    pub fn len(&self) -> usize {
+        self.metas.len()
+    }
+
     /// Is there nothing to find?
     pub fn is_empty(&self) -> bool {
         self.metas.is_empty()

@@ -1,24 +1,24 @@
 //! `[[indicators]]` and `[[briefings]]`: lists of indicators in files, read with the configuration into one snapshot.
 //! A list with faults is taken as far as it can be read; what could not is told with its line.
 
-use std::fs;
-use std::io::Read as _;
+mod again;
+mod reading;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use toml::Table;
 use weir_detect::c2::threats::BRIEFINGS_MAX;
-use weir_enrich::indicator::{Builder, FORMATS, Format, ListSpec, Report, Snapshot};
-use weir_model::{ListClass, Quantity};
+use weir_enrich::indicator::{Builder, FORMATS, Format, ListSpec, Snapshot};
+use weir_model::ListClass;
 
 use crate::fetch::{Remote, Via};
 
+pub(crate) use again::{ListsAgain, Seen};
+use reading::{add, contents, line};
+
 use super::{ConfigError, Result, bad, flag, number, sub, text, texts, unknown};
 
-/// Bytes of one list; a folder counts as one. The largest public lists have some tens of MiB.
-const LIST_BYTES_MAX: u64 = 256 << 20;
-/// Files in the folder of one list.
-const FILES_MAX: usize = 20_000;
 /// Characters of a name.
 const NAME_CHARS_MAX: usize = 64;
 
@@ -61,37 +61,6 @@ const LIST_KEYS: [&str; 18] = [
     "allow",
 ];
 const BRIEFING_KEYS: [&str; 7] = ["name", "title", "text", "category", "score", "indicators", "file"];
-
-/// Where lists are described, to read them again when one was fetched anew.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ListsAgain {
-    table: Table,
-    folder: PathBuf,
-}
-
-impl ListsAgain {
-    /// Of a configuration.
-    pub(super) fn new(config: &Table, folder: &Path) -> Self {
-        let keys = ["indicators", "briefings", "indicators_dir"];
-        let kept = config.iter().filter(|(key, _)| keys.contains(&key.as_str()));
-        Self {
-            table: kept.map(|(key, value)| (key.clone(), value.clone())).collect(),
-            folder: folder.to_owned(),
-        }
-    }
-
-    /// Everything the lists hold now.
-    pub(crate) fn read(&self) -> Result<Arc<Snapshot>> {
-        let read = read_into(&self.table, &self.folder, Builder::new())?;
-        Ok(read.lists.unwrap_or_else(|| Arc::new(Builder::new().finish())))
-    }
-
-    /// What they hold beyond an earlier snapshot.
-    pub(crate) fn read_beyond(&self, before: Option<Arc<Snapshot>>) -> Result<Arc<Snapshot>> {
-        let read = read_into(&self.table, &self.folder, Builder::new().beyond(before))?;
-        Ok(read.lists.unwrap_or_else(|| Arc::new(Builder::new().finish())))
-    }
-}
 
 /// What the lists came to.
 #[derive(Default)]
@@ -326,98 +295,6 @@ fn remote(
     })
 }
 
-/// Reads a file or folder into the builder and says what came of it.
-fn add(
-    spec: ListSpec,
-    format: Option<Format>,
-    path: &Path,
-    builder: &mut Builder,
-    read: &mut Read,
-) -> Result<()> {
-    let texts = contents(path)?;
-    let format = format.unwrap_or_else(|| Format::guess(texts.first().map_or(&[], Vec::as_slice)));
-    let name = spec.name.clone();
-    let report = builder.list(spec, format, texts.iter().map(Vec::as_slice));
-    read.lines.push(line(&name, format, &report));
-    Ok(())
-}
-
-fn line(name: &str, format: Format, report: &Report) -> String {
-    let mut line = format!(
-        "list {name} ({}): {} indicators",
-        format.word(),
-        Quantity::Count(report.taken as u64)
-    );
-    if report.unseen > 0 {
-        line.push_str(&format!(
-            ", {} of kinds traffic does not show",
-            Quantity::Count(report.unseen as u64)
-        ));
-    }
-    if report.over > 0 {
-        line.push_str(&format!(
-            ", {} found no place",
-            Quantity::Count(report.over as u64)
-        ));
-    }
-    if report.bad > 0 {
-        line.push_str(&format!(
-            ", {} not understood",
-            Quantity::Count(report.bad as u64)
-        ));
-    }
-    if let Some(first) = report.faults.first() {
-        line.push_str(&format!(", first {first}"));
-    }
-    line
-}
-
-/// The texts of a file, or of every file of a folder (as a MISP feed has one per event), in the order of their names.
-fn contents(path: &Path) -> Result<Vec<Vec<u8>>> {
-    let unreadable = |path: &Path, error| ConfigError::Unreadable {
-        path: path.to_owned(),
-        error,
-    };
-    let mut files: Vec<PathBuf> = Vec::new();
-    let meta = fs::metadata(path).map_err(|error| unreadable(path, error))?;
-    if meta.is_dir() {
-        for entry in fs::read_dir(path).map_err(|error| unreadable(path, error))? {
-            let entry = entry.map_err(|error| unreadable(path, error))?.path();
-            // The table of contents of a MISP feed holds no indicators.
-            if entry.is_file()
-                && entry
-                    .file_name()
-                    .is_some_and(|name| name != "manifest.json" && name != "hashes.csv")
-            {
-                files.push(entry);
-            }
-        }
-        files.sort();
-    } else if meta.is_file() {
-        files.push(path.to_owned());
-    }
-    let shown = path.display().to_string();
-    if files.is_empty() || files.len() > FILES_MAX {
-        return Err(bad(
-            &shown,
-            &format!("must be a file, or a folder of 1 to {FILES_MAX} files"),
-        ));
-    }
-    let mut left = LIST_BYTES_MAX;
-    let mut texts = Vec::new();
-    for path in &files {
-        let mut bytes = Vec::new();
-        let file = fs::File::open(path).map_err(|error| unreadable(path, error))?;
-        let read = file.take(left + 1).read_to_end(&mut bytes);
-        let read = read.map_err(|error| unreadable(path, error))? as u64;
-        left = left
-            .checked_sub(read)
-            .ok_or_else(|| bad(&shown, &format!("has more than {LIST_BYTES_MAX} bytes")))?;
-        texts.push(bytes);
-    }
-    Ok(texts)
-}
-
 /// A briefing: name, title and text for people, indicators in it or in a file beside it.
 fn briefing(path: &Path, builder: &mut Builder, names: &mut Vec<String>, read: &mut Read) -> Result<()> {
     let place = path.display().to_string();
@@ -479,145 +356,4 @@ fn name(place: &str, name: &str, names: &mut Vec<String>) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use crate::config::Config;
-
-    /// A folder with lists and briefings, the configuration's text, what becomes of it.
-    fn check(files: &[(&str, &str)], toml: &str, expect: Expect) {
-        let unique = files.iter().map(|(name, _)| *name).collect::<String>() + toml;
-        let folder = std::env::temp_dir().join(format!(
-            "weir-indicators-{}-{}",
-            std::process::id(),
-            weir_model::FlowId(
-                unique
-                    .bytes()
-                    .fold(7, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(byte))
-            )
-        ));
-        std::fs::create_dir_all(folder.join("misp")).unwrap();
-        for (name, text) in files {
-            std::fs::write(folder.join(name), text).unwrap();
-        }
-        let shown = match Config::parse(toml, &folder.join("weir.toml")) {
-            Ok(config) => {
-                let mut lines = config.list_lines.clone();
-                for instance in config.instances(true).unwrap() {
-                    if ["BLACKLIST", "THREATS"].contains(&instance.meta.code) {
-                        let names: Vec<_> = instance.meta.submethods.iter().map(|one| one.name).collect();
-                        lines.push(format!("{} {names:?} off {:?}", instance.meta.code, instance.off));
-                    }
-                }
-                lines.join("\n")
-            }
-            Err(error) => error.to_string(),
-        };
-        let shown = shown.replace(&folder.display().to_string(), "FOLDER");
-        std::fs::remove_dir_all(&folder).unwrap();
-        expect.assert_eq(&shown);
-    }
-
-    #[test]
-    fn lists_and_briefings() {
-        check(
-            &[
-                ("bad.txt", "192.0.2.1\nnonsense\n0.0.0.0/0\n"),
-                (
-                    "misp/a.json",
-                    r#"{"Event":{"info":"x","Attribute":[{"type":"domain","value":"evil.example","to_ids":true}]}}"#,
-                ),
-                ("misp/manifest.json", "{}"),
-                (
-                    "took.toml",
-                    "name = \"TookPS\"\ntitle = \"A downloader\"\ntext = \"Words.\"\nindicators = [\"192.0.2.7\", \"evil.example\"]",
-                ),
-                (
-                    "other.toml",
-                    "name = \"Other\"\ntitle = \"Other\"\ntext = \"Words.\"\nfile = \"bad.txt\"",
-                ),
-            ],
-            "[[indicators]]\npath = \"bad.txt\"\nscore = 5\nexpire_days = 30\n[[indicators]]\nname = \"events\"\npath = \"misp\"\n\
-             [[briefings]]\npath = \"took.toml\"\n[[briefings]]\npath = \"other.toml\"",
-            expect![[r#"
-                list bad (plain): 1 indicators, 2 not understood, first line 2: nonsense is one word, not a domain
-                list events (misp): 1 indicators
-                list TookPS (plain): 2 indicators
-                list Other (plain): 1 indicators, 2 not understood, first line 2: nonsense is one word, not a domain
-                BLACKLIST ["Host", "Service", "Web", "Domain", "JA3", "JA4", "Certificate", "Application"] off []
-                THREATS ["TookPS", "Other"] off []"#]],
-        );
-    }
-
-    #[test]
-    fn without_lists_the_methods_say_so() {
-        check(
-            &[],
-            "",
-            expect![[r#"
-            BLACKLIST ["Host", "Service", "Web", "Domain", "JA3", "JA4", "Certificate", "Application"] off ["Host", "Service", "Web", "Domain", "JA3", "JA4", "Certificate", "Application"]
-            THREATS ["Briefing"] off ["Briefing"]"#]],
-        );
-    }
-
-    #[test]
-    fn what_is_refused() {
-        let list = [("a.txt", "192.0.2.1")];
-        check(
-            &list,
-            "[[indicators]]\npath = \"b.txt\"",
-            expect!["FOLDER/b.txt: cannot be read: No such file or directory (os error 2)"],
-        );
-        check(
-            &list,
-            "[[indicators]]\nname = \"x\"",
-            expect![[r#"indicators[1]: needs path = "...", a file or a folder of files, or url = "...""#]],
-        );
-        check(
-            &list,
-            "[[indicators]]\npath = \"a.txt\"\nscores = 1",
-            expect![[r#"indicators[1].scores: unknown key; did you mean "score"?"#]],
-        );
-        check(
-            &list,
-            "[[indicators]]\npath = \"a.txt\"\nformat = \"xml\"",
-            expect!["indicators[1].format: must be one of plain, hosts, csv, json, misp, stix, warninglist"],
-        );
-        check(
-            &list,
-            "[[indicators]]\npath = \"a.txt\"\nscore = 101",
-            expect!["indicators[1].score: must be a whole number between 0 and 100"],
-        );
-        check(
-            &list,
-            "[[indicators]]\npath = \"a.txt\"\n[[indicators]]\npath = \"a.txt\"",
-            expect![[r#"indicators[2]: there are two lists named "a""#]],
-        );
-        check(
-            &list,
-            "[[indicators]]\nname = \"a b\"\npath = \"a.txt\"",
-            expect![[r#"indicators[1]: "a b" is no name: 1 to 64 letters, digits, "-", "_" or ".""#]],
-        );
-        check(
-            &list,
-            "[indicators]\npath = \"a.txt\"",
-            expect!["indicators: must be tables: write [[indicators]] above each"],
-        );
-        check(
-            &list,
-            "[[briefings]]\npath = \"a.txt\"",
-            expect![[r#"
-            FOLDER/a.txt: not TOML: TOML parse error at line 1, column 10
-              |
-            1 | 192.0.2.1
-              |          ^
-            key with no value, expected `=`
-        "#]],
-        );
-        check(
-            &[("b.toml", "name = \"x\"\ntitle = \"y\"")],
-            "[[briefings]]\npath = \"b.toml\"",
-            expect![[r#"FOLDER/b.toml: needs text = "...""#]],
-        );
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
-//! Keeps fetched lists fresh beside a running line: one thread looks which are due, and puts a new snapshot where the
-//! line takes it up. Methods, cells and everything else go on.
+//! Keeps lists fresh beside a running line: one thread looks which are due to be fetched and whether the operator's own
+//! files changed, and puts a new snapshot where the line takes it up. Methods, cells and everything else go on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Result;
+use weir_enrich::Slot;
 use weir_enrich::indicator::Snapshot;
 
-use super::{Fetched, now_s};
-use crate::config::Config;
+use super::{Fetched, Remote, now_s};
+use crate::config::{Config, ListsAgain, Seen};
 
 /// Between two looks at what is due.
 const LOOK: Duration = Duration::from_secs(5);
@@ -23,7 +24,7 @@ pub(crate) struct Refresher {
 }
 
 impl Refresher {
-    /// Begins; `None` when nothing is fetched. `say` gets a line for people for everything that happens; `changed` gets
+    /// Begins; `None` when there is no list. `say` gets a line for people for everything that happens; `changed` gets
     /// what the lists hold that they did not hold before.
     pub(crate) fn start(
         config: &Config,
@@ -31,56 +32,25 @@ impl Refresher {
         say: impl Fn(&str) + Send + 'static,
         changed: impl Fn(Arc<Snapshot>) + Send + 'static,
     ) -> Result<Option<Self>> {
-        if config.remotes.is_empty() {
+        let lists = config.lists_again();
+        let seen = lists.seen();
+        if config.remotes.is_empty() && seen == Seen::default() {
             return Ok(None);
         }
-        let (remotes, lists, slot) = (
-            config.remotes.clone(),
-            config.lists_again(),
-            config.indicators.clone(),
-        );
+        let mut keeper = Keeper {
+            remotes: config.remotes.clone(),
+            lists,
+            slot: config.indicators.clone(),
+            read: seen.clone(),
+            seen,
+            stop,
+            say,
+            changed,
+        };
         let thread = thread::Builder::new().name("lists".to_owned()).spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                let mut any = false;
-                for remote in &remotes {
-                    if stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    if now_s() < remote.due_s(&remote.state()) {
-                        continue;
-                    }
-                    match remote.update(false) {
-                        Ok(Fetched::Changed) => {
-                            any = true;
-                            let state = remote.state();
-                            say(&format!(
-                                "list {}: {} indicators fetched",
-                                remote.name, state.indicators
-                            ));
-                        }
-                        Ok(Fetched::Same) => {}
-                        Err(error) => say(&format!("list {}: {error}", remote.name)),
-                    }
-                }
-                if any {
-                    match lists.read() {
-                        Ok(read) => {
-                            let before = slot.lists();
-                            slot.put(Some(read));
-                            match lists.read_beyond(before) {
-                                Ok(new) if !new.is_empty() => changed(new),
-                                Ok(_) => {}
-                                Err(error) => say(&format!("lists: {error}")),
-                            }
-                        }
-                        Err(error) => say(&format!("lists: {error}")),
-                    }
-                }
-                let mut slept = Duration::ZERO;
-                while slept < LOOK && !stop.load(Ordering::Relaxed) {
-                    thread::sleep(NAP);
-                    slept += NAP;
-                }
+            while !keeper.stopped() {
+                keeper.look();
+                keeper.nap();
             }
         })?;
         Ok(Some(Self { thread }))
@@ -93,6 +63,92 @@ impl Refresher {
                 return;
             }
             thread::sleep(NAP);
+        }
+    }
+}
+
+/// What the thread owns.
+struct Keeper<S, C> {
+    remotes: Vec<Remote>,
+    lists: ListsAgain,
+    slot: Arc<Slot>,
+    /// The operator's files when they were read, and when they were last looked at.
+    read: Seen,
+    seen: Seen,
+    stop: Arc<AtomicBool>,
+    say: S,
+    changed: C,
+}
+
+impl<S: Fn(&str), C: Fn(Arc<Snapshot>)> Keeper<S, C> {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Fetches what is due, and reads everything again when something changed.
+    fn look(&mut self) {
+        let fetched = self.fetch();
+        let edited = self.edited();
+        if !fetched && !edited {
+            return;
+        }
+        match self.lists.read() {
+            Ok(read) => {
+                if edited {
+                    (self.say)(&format!("lists read again: {} indicators", read.len()));
+                }
+                let before = self.slot.lists();
+                self.slot.put(Some(read));
+                match self.lists.read_beyond(before) {
+                    Ok(new) if !new.is_empty() => (self.changed)(new),
+                    Ok(_) => {}
+                    Err(error) => (self.say)(&format!("lists: {error}")),
+                }
+            }
+            Err(error) => (self.say)(&format!("lists: {error}; those before stay in force")),
+        }
+    }
+
+    /// Fetches the lists that are due; true when one changed.
+    fn fetch(&self) -> bool {
+        let mut any = false;
+        for remote in &self.remotes {
+            if self.stopped() {
+                return false;
+            }
+            if now_s() < remote.due_s(&remote.state()) {
+                continue;
+            }
+            match remote.update(false) {
+                Ok(Fetched::Changed) => {
+                    any = true;
+                    let indicators = remote.state().indicators;
+                    (self.say)(&format!("list {}: {indicators} indicators fetched", remote.name));
+                }
+                Ok(Fetched::Same) => {}
+                Err(error) => (self.say)(&format!("list {}: {error}", remote.name)),
+            }
+        }
+        any
+    }
+
+    /// Did the operator's files change, and stay so since the look before? Half-written ones go on changing.
+    fn edited(&mut self) -> bool {
+        let now = self.lists.seen();
+        let still = now == self.seen;
+        self.seen = now;
+        let edited = still && self.seen != self.read;
+        if edited {
+            self.read = self.seen.clone();
+        }
+        edited
+    }
+
+    fn nap(&self) {
+        let mut slept = Duration::ZERO;
+        while slept < LOOK && !self.stopped() {
+            thread::sleep(NAP);
+            slept += NAP;
         }
     }
 }

@@ -9,6 +9,8 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
+mod tls;
+
 /// A server that answers by path and query, and notes the headers it was asked with.
 struct Double {
     address: String,

@@ -330,3 +330,87 @@ fn a_running_server_reads_its_file_again() {
     );
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// A capture of a minute ago: a connection from inside to 203.0.113.80, and a question for a name.
+fn minute_old_capture() -> Vec<u8> {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let words = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1];
+    let mut bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    let frames = weir_testkit::packets::frames(
+        "0.0 tcp 10.0.0.5:40000 > 203.0.113.80:443 S seq=1
+         0.1 tcp 203.0.113.80:443 > 10.0.0.5:40000 SA seq=9 ack=2
+         0.2 tcp 10.0.0.5:40000 > 203.0.113.80:443 PA seq=2 ack=10 data=hello
+         0.3 tcp 203.0.113.80:443 > 10.0.0.5:40000 FA seq=10 ack=7
+         0.4 tcp 10.0.0.5:40000 > 203.0.113.80:443 FA seq=7 ack=11",
+    );
+    for frame in frames {
+        let seconds = now.as_secs() as u32 - 60;
+        let micros = (frame.time.0.rem_euclid(1_000_000_000) / 1_000) as u32;
+        let length = frame.bytes.len() as u32;
+        bytes.extend(
+            [seconds, micros, length, length]
+                .into_iter()
+                .flat_map(u32::to_le_bytes),
+        );
+        bytes.extend(frame.bytes);
+    }
+    bytes
+}
+
+/// A list is edited while the server runs: what it names anew is looked for in what is stored already.
+#[test]
+fn indicators_that_come_later_are_looked_for_in_the_past() {
+    let folder = std::env::temp_dir().join(format!("weir-late-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, list) = (folder.join("weir.toml"), folder.join("bad.txt"));
+    std::fs::write(
+        &file,
+        "inside = [\"10.0.0.0/8\"]\n[[indicators]]\npath = \"bad.txt\"\n",
+    )
+    .unwrap();
+    std::fs::write(&list, "192.0.2.99\n").unwrap();
+    let config = file.to_string_lossy().into_owned();
+    let args = [
+        "serve",
+        "--config",
+        &config,
+        "--store",
+        "store",
+        "--watch",
+        "watched",
+        "--no-collect",
+    ];
+    let mut house = House::start("late", &args);
+    let token = house.line("first start").rsplit(' ').next().unwrap().to_owned();
+    house.csrf = "any".to_owned();
+    let set_up = json!({"token": token, "name": "ann", "password": "correct horse battery staple"});
+    let (_, session) = house.ask("POST", "/setup", Some(set_up));
+    house.csrf = session["user"]["csrf"].as_str().unwrap().to_owned();
+    std::fs::write(house.folder.join("watched/late.part"), minute_old_capture()).unwrap();
+    let [part, whole] = ["part", "pcap"].map(|end| house.folder.join(format!("watched/late.{end}")));
+    std::fs::rename(part, whole).unwrap();
+    house.line("read late.pcap");
+    house.until("/overview", |overview| overview["traffic"]["flows"] == 1);
+    let (_, page) = house.ask("GET", "/events", None);
+    assert_eq!(page["events"], json!([]), "not known yet");
+
+    std::fs::write(&list, "192.0.2.99\n203.0.113.80 # came later\n").unwrap();
+    house.line("lists read again: 2 indicators");
+    house.line("new indicators looked for in 1 flow record");
+    let page = house.until("/events", |page| {
+        page["events"].as_array().is_some_and(|all| all.len() == 1)
+    });
+    let event = &page["events"][0];
+    assert_eq!(
+        (&event["method"], &event["instance"]),
+        (&json!("BLACKLIST"), &json!("retroactive")),
+        "{event}"
+    );
+    // A list that cannot be read any more leaves what was in force.
+    std::fs::remove_file(&list).unwrap();
+    house.line("those before stay in force");
+    assert_eq!(house.stop().0, Some(0));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
