@@ -128,6 +128,8 @@ impl Method for IcmpAnomaly {
                 cells.add(CellKey::pair(key).role(PAIR));
             }
             Some(Message::UnaskedReply) => cells.add(CellKey::initiator(key).role(SMURF)),
+            // It counts where requests in the name of its receiver were seen, and says nothing by itself.
+            Some(Message::ReplyAlone) => cells.add_known(CellKey::responder(key).role(SMURF)),
             Some(Message::Unreachable) => {
                 cells.add(CellKey::responder(key).role(ERRORS));
                 cells.add(CellKey::network().role(ERRORS));
@@ -146,6 +148,14 @@ impl Method for IcmpAnomaly {
         if cell.role == ERRORS {
             state.unreachables += flow.forward.packets;
             state.receivers.add(flow.key.responder_ip, flow.forward.packets);
+            return;
+        }
+        if matches!(Message::of(flow), Some(Message::ReplyAlone)) {
+            if state.requests.packets > 0 {
+                state.extend(flow);
+                state.replies.add(flow.forward);
+                state.host(flow.key.initiator_ip);
+            }
             return;
         }
         state.extend(flow);
@@ -198,6 +208,8 @@ enum Message {
     Request,
     /// Replies without a request: the meter makes the receiver the initiator.
     UnaskedReply,
+    /// Replies in a record of one direction: what was asked is not known.
+    ReplyAlone,
     Unreachable,
 }
 
@@ -207,6 +219,9 @@ impl Message {
         let asked = flow.forward_total.packets > 0;
         match (flow.key.proto, kind) {
             (proto::ICMP, 8 | 13 | 15 | 17) | (proto::ICMP6, 128) if asked => Some(Self::Request),
+            (proto::ICMP, 0) | (proto::ICMP6, 129) if asked && flow.reverse_total.is_none() => {
+                Some(Self::ReplyAlone)
+            }
             (proto::ICMP, 0) | (proto::ICMP6, 129) if asked => Some(Self::Request),
             (proto::ICMP, 0) | (proto::ICMP6, 129) => Some(Self::UnaskedReply),
             (proto::ICMP, 3) | (proto::ICMP6, 1) => Some(Self::Unreachable),

@@ -153,6 +153,7 @@ fn set(line: &Line<'_>, flow: &mut FlowRecord, name: &str, value: &str) {
     };
     match name {
         "dur" => flow.end = flow.start + nanos(line, value),
+        "reverse" if value == "unknown" => flow.reverse_total = None,
         "app" => {
             flow.protocol = Protocol::ALL.iter().copied().find(|known| known.word() == value);
             flow.protocol_by_content = true;

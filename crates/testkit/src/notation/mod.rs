@@ -10,7 +10,7 @@
 //! the line before ended. Ranges take one value per repetition, round robin. Sizes are IP bytes/packets, forward then
 //! reverse; `~30%` behind a size varies it by a repeatable pattern. Flags stand alone, forward/reverse as `APRS/AS`.
 //! Further `key=value`: dur, app, refused, accepted, icmp, icmperr, icmppayload, first (flags of the first packet),
-//! country (of the responder), icountry (of the initiator), payload, rpayload, mac, rmac, vlan, ttl, syn (bytes/window of the SYN), state, phase=update.
+//! reverse=unknown (of a one-way record), country (of the responder), icountry (of the initiator), payload, rpayload, mac, rmac, vlan, ttl, syn (bytes/window of the SYN), state, phase=update.
 //! `sighted=list|class|kind|place|indicator`, repeated for several, as enrichment would tell it; places are initiator,
 //! responder, dns, name, target, handshake.
 //! A line that cannot be read panics with its text: it is a mistake in the test.

@@ -106,6 +106,21 @@ fn smurf() {
     );
 }
 
+/// Records of one direction: the replies lie in records of their own and count for the host whose name was used. Alone
+/// they say nothing, and whoever replies asks nobody.
+#[test]
+fn smurf_by_one_way_records() {
+    let replies = "@0s x20 10.0.1.{1..20} > 10.0.0.5 icmp 84000/1000 icmp=0/0 dur=30s reverse=unknown";
+    check::<IcmpAnomaly>(
+        &format!("10.0.0.5 > 10.0.1.255 icmp 8400/100 icmp=8/0 dur=29s reverse=unknown\n{replies}"),
+        expect![[r#"
+            ICMPANOM.SmurfAttack 50 % after 30 s, 2 findings, 20 targets: In the name of 10.0.0.5, 100 echo requests went to broadcast addresses in 30 s; 20 hosts sent it 20,000 replies
+              broadcast_per_minute >= smurf_per_minute_min and repliers >= smurf_repliers_min; silent at broadcast_per_minute 100, repliers 3; src ip 10.0.0.5 and proto icmp
+        "#]],
+    );
+    check::<IcmpAnomaly>(replies, expect![[""]]);
+}
+
 #[test]
 fn unreachables_above_habit() {
     let habit = "every 60s x70 10.0.0.1 > 10.0.0.{5,6,7} icmp 800/8 icmp=3/3\n";

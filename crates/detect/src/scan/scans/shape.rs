@@ -108,8 +108,11 @@ impl Fate {
 /// Only the side that began counts, by its own first packet: answers to forged addresses (backscatter) have no shape.
 pub(super) fn of(flow: &FlowRecord) -> Option<(Shape, Fate)> {
     let key = &flow.key;
-    if flow.forward_total.packets == 0 || flow.reverse_total.is_none() || is_group(key.responder_ip) {
+    if flow.forward_total.packets == 0 || is_group(key.responder_ip) {
         return None;
+    }
+    if flow.reverse_total.is_none() {
+        return one_way(flow);
     }
     if key.ethertype == ethertype::ARP {
         let real = key.initiator_ip != key.responder_ip && !key.initiator_ip.is_unspecified();
@@ -125,6 +128,15 @@ pub(super) fn of(flow: &FlowRecord) -> Option<(Shape, Fate)> {
         proto::ICMP6 => matches!(flow.icmp, Some((128, _))).then(|| ping(flow)),
         _ => Some((Shape::Protocol, Fate::answered(flow.answered()))),
     }
+}
+
+/// A record whose other direction nobody told of: whether it was answered is not known, but a TCP side that never sent
+/// more than its SYN was either not answered, or refused, or never meant to say anything. One packet of many (sampling)
+/// tells none of that.
+fn one_way(flow: &FlowRecord) -> Option<(Shape, Fate)> {
+    let alone = flow.forward_flags & !(ECE | CWR) == SYN;
+    (flow.key.is_ip() && flow.key.proto == proto::TCP && alone && flow.sampling <= 1)
+        .then_some((Shape::Syn, Fate::Failed))
 }
 
 fn ping(flow: &FlowRecord) -> (Shape, Fate) {

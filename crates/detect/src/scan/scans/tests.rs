@@ -16,6 +16,25 @@ fn syn_horizontal() {
     );
 }
 
+/// Records of one direction: hosts that are not there answer nothing, and no record tells so. Connections of such a feed
+/// have more than a SYN; of sampled ones nothing is known.
+#[test]
+fn syn_horizontal_by_one_way_records() {
+    check::<Scans>(
+        "every 100ms x30 10.0.0.5 > 10.0.1.{1..30}:445 tcp S 60/1 reverse=unknown",
+        expect![[r#"
+            SCANS.TCPSYN 50 % after 2 s, 2 findings, 30 targets: TCP SYN scan (horizontal): 10.0.0.5 tried port 445 on 30 hosts in 2.9 s, none answered
+              hosts_on_port >= hosts_min and failed_on_port >= failed_min; silent at hosts_on_port 30, failed_on_port 0.8; src ip 10.0.0.5 and proto tcp and dst port 445
+        "#]],
+    );
+    check::<Scans>(
+        "every 100ms x90 10.0.0.5 > 10.0.1.{1..90}:445 tcp APSF 900/8 reverse=unknown
+         @0s every 100ms x29 10.0.0.6 > 10.0.1.{1..29}:445 tcp S 60/1 reverse=unknown
+         @0s every 100ms x90 10.0.0.7 > 10.0.1.{1..90}:53 udp 60/1 reverse=unknown",
+        expect![[""]],
+    );
+}
+
 #[test]
 fn syn_horizontal_just_below() {
     check::<Scans>(
