@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::errors::Result as ParquetResult;
@@ -45,14 +46,52 @@ pub trait Append: Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
+/// A file that is read by ranges, each of which may be far away.
+pub trait Ranged: Send + Sync + std::fmt::Debug {
+    fn size(&self) -> u64;
+    /// So many bytes from a place; an error when there are fewer.
+    fn range(&self, from: u64, length: usize) -> io::Result<Bytes>;
+    /// Did it turn out that it is not there any more?
+    fn gone(&self) -> bool;
+}
+
 /// A file to read, whole or by ranges, as Parquet readers want it.
 #[derive(Debug)]
 pub enum Source {
     File(File),
     Memory(Bytes),
+    Ranged(Arc<dyn Ranged>),
+}
+
+/// Bytes that a reader without an end in sight asks of a [`Ranged`] at a time.
+const READ_AHEAD: u64 = 64 << 10;
+
+/// Reads a [`Ranged`] from a place to its end.
+struct Reading {
+    file: Arc<dyn Ranged>,
+    at: u64,
+    ahead: Bytes,
+}
+
+impl Read for Reading {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.ahead.is_empty() {
+            let length = READ_AHEAD.min(self.file.size().saturating_sub(self.at));
+            self.ahead = self.file.range(self.at, length as usize)?;
+            self.at += length;
+        }
+        let taken = self.ahead.split_to(into.len().min(self.ahead.len()));
+        into[..taken.len()].copy_from_slice(&taken);
+        Ok(taken.len())
+    }
 }
 
 impl Source {
+    /// Its length.
+    pub fn bytes(&self) -> u64 {
+        self.len()
+    }
+
     /// All of its bytes.
     pub fn read_all(&self) -> io::Result<Bytes> {
         match self {
@@ -64,6 +103,7 @@ impl Source {
                 file.read_to_end(&mut bytes)?;
                 Ok(bytes.into())
             }
+            Self::Ranged(file) => file.range(0, file.size() as usize),
         }
     }
 }
@@ -73,6 +113,7 @@ impl Length for Source {
         match self {
             Self::File(file) => file.len(),
             Self::Memory(bytes) => bytes.len() as u64,
+            Self::Ranged(file) => file.size(),
         }
     }
 }
@@ -84,6 +125,11 @@ impl ChunkReader for Source {
         Ok(match self {
             Self::File(file) => Box::new(file.get_read(start)?),
             Self::Memory(bytes) => Box::new(bytes.get_read(start)?),
+            Self::Ranged(file) => Box::new(Reading {
+                file: file.clone(),
+                at: start,
+                ahead: Bytes::new(),
+            }),
         })
     }
 
@@ -91,6 +137,7 @@ impl ChunkReader for Source {
         match self {
             Self::File(file) => file.get_bytes(start, length),
             Self::Memory(bytes) => bytes.get_bytes(start, length),
+            Self::Ranged(file) => Ok(file.range(start, length)?),
         }
     }
 }

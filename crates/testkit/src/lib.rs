@@ -1,5 +1,6 @@
-//! Test helpers: flow notation and packet builders. Used by tests only.
+//! Test helpers: flow notation, packet builders, servers to speak to. Used by tests only.
 
 pub mod mmdb;
 pub mod notation;
 pub mod packets;
+pub mod server;

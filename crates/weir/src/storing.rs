@@ -1,8 +1,8 @@
 //! The store's thread: batches from its own queue into the flow and transaction store, until the source ends.
 //! From a file nothing may be missing, so the first trouble of the store ends the run.
 //!
-//! A store in ClickHouse has a second thread: this one makes rows durable in a spool, that one sends them, as long as it
-//! takes. While ClickHouse is down nothing waits for it but the spool.
+//! A store in ClickHouse or in an object store has a second thread: this one makes rows durable on this machine, that one
+//! sends them, as long as it takes. While the other end is away nothing waits for it but what is to be sent.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use weir_model::{Batch, Quantity, Time};
-use weir_store::flow::clickhouse::{
-    Client, ClientError, Delivery, Feed, Place, Sender, SpoolLimits, Spooled,
-};
+use weir_store::Delivery;
+use weir_store::flow::clickhouse::{Client, ClientError, Feed, Place, Sender, SpoolLimits, Spooled};
 use weir_store::flow::{FlowStore, Limits, Stored};
+use weir_store::object::{Bucket, ObjectDisk, ObjectPlace, Waiting};
 
 use crate::collect;
 
@@ -24,13 +24,23 @@ const SITE: &str = "default";
 
 /// Without a batch for so long, rows that wait become durable.
 const SILENCE: Duration = Duration::from_millis(200);
+/// Bytes of parts that may wait to go up while a source goes on.
+const AHEAD_BYTES: u64 = 1 << 30;
 /// Folder of blocks on their way, in the program's folder for state, unless the URL names one.
 const SPOOL_FOLDER: &str = "clickhouse";
 
 /// Where flow records and transactions are kept.
 pub enum Store {
     Folder(Box<FlowStore>),
+    Objects(Box<OnObjects>),
     ClickHouse(Box<Outside>),
+}
+
+/// The store whose parts go up to an object store.
+pub struct OnObjects {
+    store: FlowStore,
+    pub(crate) disk: Arc<ObjectDisk>,
+    local: PathBuf,
 }
 
 /// The two ends of the way to ClickHouse.
@@ -43,22 +53,71 @@ pub struct Outside {
 /// What was kept.
 pub(crate) enum Kept {
     Folder(Stored),
-    ClickHouse { spooled: Spooled, spool: PathBuf },
+    Objects {
+        stored: Stored,
+        waiting: Waiting,
+        local: PathBuf,
+    },
+    ClickHouse {
+        spooled: Spooled,
+        spool: PathBuf,
+    },
 }
 
-/// Opens the store in a folder, or in ClickHouse where the name is its URL.
+/// Opens the store in a folder, or where the name is a URL.
 pub(crate) fn open(name: &Path) -> Result<Store> {
     if let Some(url) = clickhouse_url(name) {
         return open_outside(Place::parse(url)?);
+    }
+    if let Some((place, local)) = objects(name)? {
+        return open_on_objects(&place, local, &Limits::default());
     }
     let store = FlowStore::open(name, SITE, &Limits::default());
     let store = store.with_context(|| format!("store {}", name.display()))?;
     Ok(Store::Folder(Box::new(store)))
 }
 
+/// Is the name a URL, and not a folder of this machine?
+pub(crate) fn is_url(name: &Path) -> bool {
+    name.to_str()
+        .is_some_and(|text| Place::is_url(text) || ObjectPlace::is_url(text))
+}
+
 /// The name as a ClickHouse URL, if it is one.
 pub(crate) fn clickhouse_url(name: &Path) -> Option<&str> {
     name.to_str().filter(|text| Place::is_url(text))
+}
+
+/// The name as an object store, if it is its URL, and the folder of this machine for what is not there yet.
+fn objects(name: &Path) -> Result<Option<(ObjectPlace, PathBuf)>> {
+    let Some(url) = name.to_str().filter(|text| ObjectPlace::is_url(text)) else {
+        return Ok(None);
+    };
+    let place = ObjectPlace::parse(url)?;
+    let usual = || collect::default_directory().map(|folder| folder.join(place.folder_name()));
+    match place.local.clone().or_else(usual) {
+        Some(local) => Ok(Some((place, local))),
+        None => bail!(
+            "nowhere to keep the log of {}: add ?local=DIR to the URL, or set HOME",
+            place.shown()
+        ),
+    }
+}
+
+/// The disk to search, if the name is the URL of an object store.
+pub(crate) fn object_disk(name: &Path) -> Result<Option<ObjectDisk>> {
+    let Some((place, local)) = objects(name)? else {
+        return Ok(None);
+    };
+    let bucket = Bucket::open(&place).with_context(|| place.shown())?;
+    Ok(Some(ObjectDisk::reading(&local, Arc::new(bucket))))
+}
+
+fn open_on_objects(place: &ObjectPlace, local: PathBuf, limits: &Limits) -> Result<Store> {
+    let bucket = Bucket::open(place).with_context(|| place.shown())?;
+    let opened = FlowStore::open_on_objects(&local, Arc::new(bucket), SITE, limits);
+    let (store, disk) = opened.with_context(|| format!("store {}", place.shown()))?;
+    Ok(Store::Objects(Box::new(OnObjects { store, disk, local })))
 }
 
 fn open_outside(place: Place) -> Result<Store> {
@@ -87,36 +146,68 @@ fn now() -> Time {
 pub(crate) fn store(store: Store, batches: &Receiver<Arc<Batch>>) -> Result<Kept> {
     match store {
         Store::Folder(mut store) => {
-            for batch in batches {
-                store.append(&batch, now()).context("store")?;
-            }
-            store.finish(now()).context("store")?;
+            fill(&mut store, batches, || {})?;
             Ok(Kept::Folder(store.stored()))
         }
-        Store::ClickHouse(outside) => store_outside(*outside, batches),
+        Store::Objects(objects) => {
+            let OnObjects {
+                mut store,
+                disk,
+                local,
+            } = *objects;
+            beside(|| disk.step(), || fill(&mut store, batches, || make_room(&disk)))?;
+            Ok(Kept::Objects {
+                stored: store.stored(),
+                waiting: disk.waiting(),
+                local,
+            })
+        }
+        Store::ClickHouse(outside) => {
+            let Outside {
+                mut feed,
+                mut sender,
+                spool,
+            } = *outside;
+            let feed_all = || feed_all(&mut feed, batches).context("spool of the store");
+            beside(|| sender.step(), feed_all)?;
+            Ok(Kept::ClickHouse {
+                spooled: feed.spooled(),
+                spool,
+            })
+        }
     }
 }
 
-fn store_outside(outside: Outside, batches: &Receiver<Arc<Batch>>) -> Result<Kept> {
-    let Outside {
-        mut feed,
-        mut sender,
-        spool,
-    } = outside;
+fn fill(store: &mut FlowStore, batches: &Receiver<Arc<Batch>>, room: impl Fn()) -> Result<()> {
+    for batch in batches {
+        room();
+        store.append(&batch, now()).context("store")?;
+    }
+    store.finish(now()).context("store")
+}
+
+/// Lets parts go up before more are made, as long as the object store takes them: a file can wait.
+fn make_room(disk: &ObjectDisk) {
+    loop {
+        let waiting = disk.waiting();
+        if waiting.bytes < AHEAD_BYTES || waiting.trouble.is_some() {
+            return;
+        }
+        thread::sleep(SILENCE);
+    }
+}
+
+/// Does the work, and sends on a second thread what it leaves; afterwards what is left, unless the other end is away.
+fn beside(step: impl FnMut() -> Delivery + Send, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let (going_on, ended) = sync_channel::<()>(0);
-    let outcome = thread::scope(|scope| {
-        let sending = scope.spawn(move || send(&mut sender, &ended));
-        let outcome = feed_all(&mut feed, batches).context("spool of the store");
+    thread::scope(|scope| {
+        let sending = scope.spawn(move || send(step, &ended));
+        let outcome = work();
         drop(going_on);
         sending
             .join()
-            .map_err(|_| anyhow::anyhow!("the thread that sends to ClickHouse panicked"))?;
+            .map_err(|_| anyhow::anyhow!("the thread that sends records away panicked"))?;
         outcome
-    });
-    outcome?;
-    Ok(Kept::ClickHouse {
-        spooled: feed.spooled(),
-        spool,
     })
 }
 
@@ -130,11 +221,11 @@ fn feed_all(feed: &mut Feed, batches: &Receiver<Arc<Batch>>) -> Result<()> {
     }
 }
 
-/// Sends what waits until the source has `ended`, and then what is left, unless ClickHouse does not take it.
-fn send(sender: &mut Sender, ended: &Receiver<()>) {
+/// Sends what waits until the source has `ended`, and then what is left, unless the other end does not take it.
+fn send(mut step: impl FnMut() -> Delivery, ended: &Receiver<()>) {
     let mut over = false;
     loop {
-        let pause = match sender.step() {
+        let pause = match step() {
             Delivery::Moved => continue,
             Delivery::Idle | Delivery::Wait(_) if over => return,
             Delivery::Idle => SILENCE,
@@ -146,8 +237,10 @@ fn send(sender: &mut Sender, ended: &Receiver<()>) {
 
 /// What went wrong with what was to be kept, for people.
 pub(crate) fn trouble(kept: &Kept) -> Option<String> {
-    let Kept::ClickHouse { spooled, spool } = kept else {
-        return None;
+    let (spooled, spool) = match kept {
+        Kept::Folder(_) => return None,
+        Kept::Objects { waiting, local, .. } => return parts_waiting(waiting, local),
+        Kept::ClickHouse { spooled, spool } => (spooled, spool),
     };
     let why = spooled.trouble.as_deref().unwrap_or("no reason is known");
     if spooled.rows_refused > 0 {
@@ -166,10 +259,28 @@ pub(crate) fn trouble(kept: &Kept) -> Option<String> {
     })
 }
 
+/// Parts that did not go up, for people.
+pub(crate) fn parts_waiting(waiting: &Waiting, local: &Path) -> Option<String> {
+    if waiting.parts_lost > 0 {
+        let parts = Quantity::Count(waiting.parts_lost);
+        return Some(format!(
+            "somebody took {parts} parts out of {} before they were sent",
+            local.display()
+        ));
+    }
+    let why = waiting.trouble.as_deref()?;
+    Some(format!(
+        "{} parts ({}) wait in {} and are sent later, by the next run at the latest: {why}",
+        Quantity::Count(waiting.parts),
+        Quantity::Bytes(waiting.bytes),
+        local.display()
+    ))
+}
+
 /// What was stored, for people.
 pub(crate) fn line(kept: &Kept) -> String {
     let stored = match kept {
-        Kept::Folder(stored) => stored,
+        Kept::Folder(stored) | Kept::Objects { stored, .. } => stored,
         Kept::ClickHouse { spooled, .. } => {
             let sent = Quantity::Count(spooled.rows_sent);
             return format!("ClickHouse took {sent} flow records and transactions");

@@ -21,6 +21,11 @@ pub enum StoreError {
     Later(u32),
     #[error("another process writes to this store: stop it, or use another folder")]
     Busy,
+    #[error(
+        "another machine, or another folder of this one, writes here, as the object {0:?} says: use another prefix, \
+         or remove that object when the other one is gone for good"
+    )]
+    Claimed(String),
     #[error("{0:?} cannot be the name of a site: letters, digits, '-' and '_', 1 to 64 of them")]
     Site(String),
     #[error(transparent)]

@@ -13,6 +13,7 @@ use super::{
     to_transaction_batch,
 };
 use crate::disk::{Disk, LocalDisk};
+use crate::object::{ObjectDisk, Objects};
 
 /// Nanoseconds between two syncs: what a crash can cost.
 const SYNC_EVERY: i64 = NANOS_PER_S;
@@ -58,6 +59,21 @@ impl FlowStore {
         let mut store = Self::on(Arc::new(disk), site, limits)?;
         store._lock = Some(lock);
         Ok(store)
+    }
+
+    /// Opens the store whose parts lie in an object store, for writing: by one process of one machine. Whoever owns it
+    /// drives [`ObjectDisk::step`] from another thread.
+    pub fn open_on_objects(
+        folder: &Path,
+        objects: Arc<dyn Objects>,
+        site: &str,
+        limits: &Limits,
+    ) -> Result<(Self, Arc<ObjectDisk>), StoreError> {
+        let (disk, lock) = ObjectDisk::writing(folder, objects, site)?;
+        let disk = Arc::new(disk);
+        let mut store = Self::on(disk.clone(), site, limits)?;
+        store._lock = Some(lock);
+        Ok((store, disk))
     }
 
     /// Opens the store on a disk that nobody else writes to.

@@ -198,9 +198,7 @@ fn configuration(args: &CollectArgs) -> Result<Config> {
 fn place(events: Option<&str>, store: Option<&Path>, detect: bool) -> Result<Option<Place>> {
     Ok(match (events, store) {
         (Some(events), _) => Some(super::events::place(events)?),
-        (None, Some(folder)) if detect && storing::clickhouse_url(folder).is_none() => {
-            Some(Place::Folder(folder.to_owned()))
-        }
+        (None, Some(folder)) if detect && !storing::is_url(folder) => Some(Place::Folder(folder.to_owned())),
         _ => None,
     })
 }

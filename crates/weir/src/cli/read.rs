@@ -51,9 +51,7 @@ pub(super) fn run(args: ReadArgs) -> Result<ExitCode> {
     };
     let place = match (&args.events, &args.store) {
         (Some(events), _) => Some(super::events::place(events)?),
-        (None, Some(folder)) if detect && storing::clickhouse_url(folder).is_none() => {
-            Some(Place::Folder(folder.clone()))
-        }
+        (None, Some(folder)) if detect && !storing::is_url(folder) => Some(Place::Folder(folder.clone())),
         _ => None,
     };
     let first = StoreFirst::open(place, printer)?;

@@ -12,6 +12,7 @@ mod flows;
 mod golden;
 mod hostile;
 mod lists;
+mod outer;
 mod past;
 mod run;
 mod serve;

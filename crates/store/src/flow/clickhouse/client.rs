@@ -1,20 +1,13 @@
 //! HTTP to a ClickHouse: one request, one answer, each with a deadline and a size it may not pass. Values go as bound
 //! parameters (`param_p0`), never as text of a statement. Why not the crate `clickhouse`: docs/adr has it.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use rustls::crypto::{CryptoProvider, ring};
 use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::Place;
+use crate::http::agent;
 
-/// A ClickHouse that does not take a connection in this time is down.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
-/// Longest wait for a statement. A search that takes longer is a question to narrow.
-const STATEMENT_WAIT: Duration = Duration::from_secs(300);
-/// The same for ClickHouse itself, a little earlier, so that it gives up before we do.
+/// Longest a statement may take, a little less than we wait for an answer. A search that takes longer is a question to
+/// narrow.
 const STATEMENT_S: u64 = 280;
 /// Longest address of a request: ClickHouse refuses more than 1 MiB.
 const ADDRESS_BYTES_MAX: usize = 1 << 20;
@@ -73,19 +66,7 @@ pub struct Client {
 impl Client {
     /// A client; nothing is sent yet.
     pub fn new(place: Place) -> Self {
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(Arc::<CryptoProvider>::new(ring::default_provider()))
-            .root_certs(roots(&place))
-            .build();
-        let agent = Agent::config_builder()
-            .tls_config(tls)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(CONNECT_WAIT))
-            .timeout_global(Some(STATEMENT_WAIT))
-            .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
+        let agent = agent(place.base.starts_with("https:"));
         Self { agent, place }
     }
 
@@ -173,19 +154,6 @@ impl Client {
             message: text.lines().next().unwrap_or_default().trim().to_owned(),
         })
     }
-}
-
-/// Whom the server's certificate must be from: those this machine trusts. Read only where TLS is asked for.
-fn roots(place: &Place) -> RootCerts {
-    let certificates = if place.base.starts_with("https:") {
-        rustls_native_certs::load_native_certs().certs
-    } else {
-        Vec::new()
-    };
-    let certificates = certificates
-        .iter()
-        .map(|certificate| Certificate::from_der(certificate).to_owned());
-    RootCerts::Specific(Arc::new(certificates.collect()))
 }
 
 /// `read_rows` of ClickHouse's summary, an object of numbers in quotes.

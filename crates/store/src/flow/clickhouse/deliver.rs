@@ -3,29 +3,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::StoreError;
 use super::client::{Client, ClientError};
 use super::spool::{Block, Feed, Spool, SpoolLimits, Spooled};
 use super::table;
+use crate::delivery::{Delivery, Pause};
 
-/// First pause after a failure; doubled with each further one.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// ClickHouse's numbers of "no such table" and "no such database": somebody dropped them.
 const GONE: [u32; 2] = [60, 81];
-
-/// What a step came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// Nothing waits.
-    Idle,
-    /// A block is dealt with; call again.
-    Moved,
-    /// ClickHouse does not take it now; try again after this pause.
-    Wait(Duration),
-}
 
 /// The end that sends.
 pub struct Sender {
@@ -33,7 +19,7 @@ pub struct Sender {
     client: Client,
     /// Tables are as they should be.
     ready: bool,
-    pause: Duration,
+    pause: Pause,
 }
 
 impl Sender {
@@ -56,7 +42,7 @@ impl Sender {
             spool,
             client,
             ready: false,
-            pause: PAUSE_MIN,
+            pause: Pause::default(),
         }
     }
 
@@ -88,7 +74,7 @@ impl Sender {
         match sent {
             Ok(()) => {
                 self.spool.sent(sequence, &block);
-                self.pause = PAUSE_MIN;
+                self.pause = Pause::default();
                 Delivery::Moved
             }
             Err(error) if self.ready && error.is_data() => {
@@ -100,9 +86,7 @@ impl Sender {
                     self.ready = false;
                 }
                 self.spool.trouble(error.to_string());
-                let pause = self.pause;
-                self.pause = (pause * 2).min(PAUSE_MAX);
-                Delivery::Wait(pause)
+                self.pause.failed()
             }
         }
     }

@@ -13,7 +13,7 @@ mod spool;
 mod table;
 
 pub use client::{Client, ClientError};
-pub use deliver::{Delivery, Sender};
+pub use deliver::Sender;
 pub use place::{Place, PlaceError};
 pub use spool::{Feed, SpoolLimits, Spooled};
 pub use table::{Layout, definition};

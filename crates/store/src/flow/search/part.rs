@@ -47,6 +47,22 @@ fn read_at(source: &Source, buffer: &mut [u8], offset: u64) -> io::Result<usize>
             let start = usize::try_from(offset).map_or(bytes.len(), |offset| offset.min(bytes.len()));
             (&bytes[start..]).read(buffer)
         }
+        Source::Ranged(file) => {
+            let left = file.size().saturating_sub(offset);
+            let bytes = file.range(offset, buffer.len().min(left as usize))?;
+            buffer[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        }
+    }
+}
+
+impl Shared {
+    /// An error of a reader: a part in an object store may go away while it is read.
+    fn failed(&self, path: &str, error: &dyn std::fmt::Display) -> SearchError {
+        match &*self.0 {
+            Source::Ranged(file) if file.gone() => SearchError::Gone(path.to_owned()),
+            _ => failed(path, error),
+        }
     }
 }
 
@@ -82,7 +98,7 @@ impl ChunkReader for Shared {
             )));
         }
         match &*self.0 {
-            Source::Memory(_) => self.0.get_bytes(offset, length),
+            Source::Memory(_) | Source::Ranged(_) => self.0.get_bytes(offset, length),
             Source::File(file) => {
                 let mut bytes = vec![0; length];
                 file.read_exact_at(&mut bytes, offset)?;
@@ -101,7 +117,8 @@ impl Part {
         })?;
         let file = Shared(Arc::new(file));
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| failed(path, &error))?;
+        let metadata =
+            ArrowReaderMetadata::load(&file, options).map_err(|error| file.failed(path, &error))?;
         check_version(metadata.schema()).map_err(|error| failed(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
@@ -153,7 +170,8 @@ impl Part {
         if let Some(rows) = rows {
             builder = builder.with_row_selection(rows);
         }
-        let reader = builder.build().map_err(|error| failed(&self.path, &error))?;
+        let reader = builder.build();
+        let reader = reader.map_err(|error| self.file.failed(&self.path, &error))?;
         Ok(PartReader { part: self, reader })
     }
 }
@@ -169,7 +187,8 @@ impl Iterator for PartReader<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let batch = self.reader.next()?;
-        Some(batch.map_err(|error| failed(&self.part.path, &ParquetError::from(error))))
+        let Part { path, file, .. } = self.part;
+        Some(batch.map_err(|error| file.failed(path, &ParquetError::from(error))))
     }
 }
 

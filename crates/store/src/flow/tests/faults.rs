@@ -12,8 +12,12 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use weir_model::{NANOS_PER_S, Time};
 
 use super::fault_disk::{FaultDisk, Seeded};
+use crate::delivery::Delivery;
+use crate::disk::Disk;
 use crate::flow::schema::{self, Codec};
 use crate::flow::{Health, Limits, Retention, Snapshot, StoreError, Table, Writer, part};
+use crate::object::ObjectDisk;
+use crate::object::memory::Memory;
 
 /// A table of two columns: the machinery is the same, and schedules are many.
 pub(super) static NUMBERS: LazyLock<Table> = LazyLock::new(|| Table {
@@ -58,7 +62,7 @@ pub(super) fn rows(numbers: &[u64]) -> RecordBatch {
 }
 
 /// Numbers of all rows of a snapshot.
-pub(super) fn numbers(snapshot: &Snapshot, disk: &FaultDisk) -> Vec<u64> {
+pub(super) fn numbers(snapshot: &Snapshot, disk: &dyn Disk) -> Vec<u64> {
     let parts = snapshot.parts.iter().flat_map(|part| part.read(disk).unwrap());
     let batches = parts.chain(snapshot.memory.iter().cloned());
     let mut numbers: Vec<u64> = batches
@@ -78,6 +82,8 @@ pub(super) fn numbers(snapshot: &Snapshot, disk: &FaultDisk) -> Vec<u64> {
 struct Run {
     random: Seeded,
     disk: FaultDisk,
+    /// With parts in an object store, behind this disk.
+    objects: Option<(Memory, Arc<ObjectDisk>)>,
     writer: Writer,
     /// Rows that must be there, and rows that may be.
     acknowledged: BTreeSet<u64>,
@@ -94,6 +100,7 @@ impl Run {
             random: Seeded(seed),
             writer: Writer::open(Arc::new(disk.clone()), &NUMBERS, "default", limits()).unwrap(),
             disk,
+            objects: None,
             acknowledged: BTreeSet::new(),
             offered: BTreeSet::new(),
             next: 0,
@@ -102,7 +109,49 @@ impl Run {
         }
     }
 
+    /// The same with parts in an object store.
+    fn on_objects(seed: u64) -> Self {
+        let mut run = Self::new(seed);
+        run.disk = FaultDisk::default();
+        run.objects = Some(behind(&run.disk, Memory::default()));
+        run.reopen();
+        run
+    }
+
+    /// What the store is on.
+    fn store_disk(&self) -> Arc<dyn Disk> {
+        match &self.objects {
+            Some((_, disk)) => disk.clone(),
+            None => Arc::new(self.disk.clone()),
+        }
+    }
+
+    fn reopen(&mut self) {
+        self.writer = Writer::open(self.store_disk(), &NUMBERS, "default", limits()).unwrap();
+    }
+
+    fn fail_nothing(&self) {
+        self.disk.fail_every(None, ErrorKind::Other);
+        if let Some((memory, _)) = &self.objects {
+            memory.fail_every(None);
+        }
+    }
+
+    /// Something goes up, or comes to fail.
+    fn step_outside(&mut self) {
+        let Some((memory, disk)) = &self.objects else {
+            return;
+        };
+        if self.random.below(4) == 0 {
+            memory.fail_every([None, Some(1), Some(2), Some(3), Some(7)][self.random.below(5) as usize]);
+        }
+        for _ in 0..self.random.below(4) {
+            self.failures += u64::from(matches!(disk.step(), Delivery::Wait(_)));
+        }
+    }
+
     fn step(&mut self) {
+        self.step_outside();
         self.now = self.now + self.random.below(4_000_000_000) as i64;
         match self.random.below(20) {
             0..=7 => {
@@ -143,9 +192,9 @@ impl Run {
 
     /// Whatever failed, readers in the process see each row once.
     fn check_live(&mut self) {
-        self.disk.fail_every(None, ErrorKind::Other);
+        self.fail_nothing();
         // A snapshot is published when something was done; appended rows are in the next.
-        let seen = numbers(&self.writer.shared().latest(), &self.disk);
+        let seen = numbers(&self.writer.shared().latest(), &*self.store_disk());
         let seen_set: BTreeSet<u64> = seen.iter().copied().collect();
         assert_eq!(seen.len(), seen_set.len(), "a row is seen twice");
         assert!(self.acknowledged.is_subset(&seen_set), "a row is not seen");
@@ -153,11 +202,16 @@ impl Run {
     }
 
     fn crash(&mut self) {
+        self.fail_nothing();
         self.disk = self.disk.crashed(&mut self.random);
-        let read = Snapshot::read(&self.disk, &NUMBERS, "default").unwrap();
-        let before = numbers(&read, &self.disk);
-        self.writer = Writer::open(Arc::new(self.disk.clone()), &NUMBERS, "default", limits()).unwrap();
-        let seen = numbers(&self.writer.shared().latest(), &self.disk);
+        if let Some((memory, _)) = self.objects.take() {
+            self.objects = Some(behind(&self.disk, memory));
+        }
+        let disk = self.store_disk();
+        let read = Snapshot::read(&*disk, &NUMBERS, "default").unwrap();
+        let before = numbers(&read, &*disk);
+        self.reopen();
+        let seen = numbers(&self.writer.shared().latest(), &*self.store_disk());
         assert_eq!(before, seen, "a reader and the writer see the same");
         let seen_set: BTreeSet<u64> = seen.iter().copied().collect();
         assert_eq!(seen.len(), seen_set.len(), "a row came back twice: {seen:?}");
@@ -171,12 +225,18 @@ impl Run {
     }
 }
 
-fn schedule(seed: u64) -> u64 {
-    let mut run = Run::new(seed);
+/// An object store behind a disk.
+fn behind(disk: &FaultDisk, memory: Memory) -> (Memory, Arc<ObjectDisk>) {
+    let outer = ObjectDisk::on(Arc::new(disk.clone()), Arc::new(memory.clone()));
+    outer.resume().unwrap();
+    (memory, Arc::new(outer))
+}
+
+fn schedule(mut run: Run) -> u64 {
     for _ in 0..60 {
         run.step();
     }
-    run.disk.fail_every(None, ErrorKind::Other);
+    run.fail_nothing();
     run.disk.limit(None);
     run.writer.finish(run.now).unwrap();
     assert_eq!(run.writer.health(), Health::Writing);
@@ -187,16 +247,33 @@ fn schedule(seed: u64) -> u64 {
         0,
         "after a finish everything is in parts"
     );
+    if let Some((memory, disk)) = &run.objects {
+        while disk.step() != Delivery::Idle {}
+        let (_, elsewhere) = behind(&FaultDisk::default(), memory.clone());
+        let read = Snapshot::read(&*elsewhere, &NUMBERS, "default").unwrap();
+        let seen: BTreeSet<u64> = numbers(&read, &*elsewhere).into_iter().collect();
+        assert_eq!(seen, run.offered, "the object store has everything");
+        assert_eq!(memory.names().len(), read.parts.len(), "and nothing else");
+    }
     run.failures
 }
 
 #[test]
 fn no_acknowledged_row_is_lost_and_none_comes_twice() {
+    schedules(Run::new);
+}
+
+#[test]
+fn nor_in_an_object_store() {
+    schedules(Run::on_objects);
+}
+
+fn schedules(begin: fn(u64) -> Run) {
     let schedules = std::env::var("WEIR_FAULT_SCHEDULES").ok();
     let schedules = schedules.and_then(|count| count.parse().ok()).unwrap_or(120);
     let mut failures = 0;
     for seed in 0..schedules {
-        let run = std::panic::catch_unwind(|| schedule(seed));
+        let run = std::panic::catch_unwind(|| schedule(begin(seed)));
         failures += run.unwrap_or_else(|_| panic!("schedule with seed {seed}"));
     }
     assert!(

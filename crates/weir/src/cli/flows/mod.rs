@@ -58,8 +58,8 @@ distinct() avg() min() max() sum() flags() p50() p95() of a field. Filters: weir
 pub(super) struct FlowsArgs {
     /// Which records count, for example 'dst port 445 and bytes > 1M'; all when absent.
     filter: Vec<String>,
-    /// The store's folder, as given to `weir -r FILE --store DIR`, or clickhouse://HOST/DATABASE; the environment's
-    /// WEIR_STORE when absent.
+    /// The store's folder, as given to `weir -r FILE --store DIR`, s3://BUCKET/PREFIX or clickhouse://HOST/DATABASE; the
+    /// environment's WEIR_STORE when absent.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// The site whose records are meant.

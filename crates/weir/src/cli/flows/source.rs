@@ -66,6 +66,12 @@ impl Rows {
                 site: args.site.clone(),
             });
         }
+        if let Some(disk) = storing::object_disk(&store)? {
+            return Ok(Self::Store {
+                disk: Arc::new(disk),
+                site: args.site.clone(),
+            });
+        }
         if !store.is_dir() {
             bail!(
                 "there is no store at {}: fill one with weir -r FILE --store {}",

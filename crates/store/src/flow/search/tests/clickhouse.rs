@@ -12,7 +12,8 @@ use weir_query::{Catalog, FLOW_COLUMNS, Scalar};
 use super::model::Cell;
 use super::records::{DAY, Dice, Folder, filter, parsed, records};
 use super::shapes::{field, key, keys, measures, view};
-use crate::flow::clickhouse::{Client, Delivery, Feed, Place, Sender, SpoolLimits};
+use crate::Delivery;
+use crate::flow::clickhouse::{Client, Feed, Place, Sender, SpoolLimits};
 use crate::flow::search::{
     Answer, Control, Cut, Figure, Found, Groups, Key, Measure, RowOrder, Search, Shape, Source, View, run,
     run_in_clickhouse,
