@@ -66,6 +66,9 @@ struct CollectOptions {
     /// Only what is measured inside this process: no sockets, no weir binary
     #[arg(long)]
     inside: bool,
+    /// Send the weir binary so many mutated datagrams as well, 60,000 a second
+    #[arg(long, value_name = "DATAGRAMS", conflicts_with = "inside", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    hostile: Option<u64>,
     /// Directory for what subjects write
     #[arg(long)]
     scratch: Option<PathBuf>,
@@ -338,7 +341,7 @@ fn measure_collecting(options: CollectOptions) -> io::Result<bool> {
         seconds: options.seconds,
         scratch: options.scratch.unwrap_or_else(std::env::temp_dir),
     };
-    let outcome = collect::run((!options.inside).then_some(&live))?;
+    let outcome = collect::run((!options.inside).then_some(&live), options.hostile)?;
     let mut out = io::stdout();
     out.write_all(outcome.text().as_bytes())?;
     for missed in outcome.missed() {

@@ -7,10 +7,11 @@ use std::fs;
 use std::io;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::books::Books;
 use super::stream::{RECORDS, Stream};
 use crate::compare::measure::{CommandLine, wait};
 
@@ -57,6 +58,8 @@ struct Figures {
     wall_s: f64,
     rss_bytes: u64,
     written_bytes: u64,
+    /// What Weir says of itself at its end.
+    books: Option<Books>,
 }
 
 struct Subject {
@@ -95,17 +98,10 @@ pub fn run(options: &Options) -> io::Result<Vec<Run>> {
 
 fn subjects(options: &Options, port: u16, folder: &Path) -> io::Result<Vec<Subject>> {
     let weir = |more: &[OsString]| {
-        let mut arguments: Vec<OsString> = [
-            "collect",
-            "--no-state",
-            "--no-detect",
-            "-q",
-            "--hold",
-            "2",
-            "--listen",
-        ]
-        .map(Into::into)
-        .to_vec();
+        let mut arguments: Vec<OsString> =
+            ["collect", "--no-state", "--no-detect", "--hold", "2", "--listen"]
+                .map(Into::into)
+                .to_vec();
         arguments.push(format!("udp://127.0.0.1:{port}").into());
         arguments.extend_from_slice(more);
         CommandLine::new(&options.weir, arguments)
@@ -175,13 +171,8 @@ fn nfacctd(port: u16, folder: &Path) -> io::Result<PathBuf> {
 
 /// One subject from its start to its end.
 fn one(subject: &Subject, options: &Options, port: u16, folder: &Path) -> io::Result<Figures> {
-    let mut child = Command::new(&subject.command.program)
-        .args(&subject.command.arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", subject.command)))?;
+    let log = folder.with_extension("log");
+    let mut child = start(&subject.command, &log)?;
     let id = child.id();
     let sent = await_socket(port).and_then(|()| {
         let sent = send(options, port)?;
@@ -198,6 +189,8 @@ fn one(subject: &Subject, options: &Options, port: u16, folder: &Path) -> io::Re
         Some(status) => return Err(io::Error::other(format!("{}: {status}", subject.command))),
     };
     let ((sent, wall_s), dropped) = sent?;
+    let books = Books::read(&fs::read_to_string(&log)?);
+    fs::remove_file(&log)?;
     Ok(Figures {
         sent,
         dropped,
@@ -205,7 +198,19 @@ fn one(subject: &Subject, options: &Options, port: u16, folder: &Path) -> io::Re
         wall_s,
         rss_bytes: used.rusage.maxrss,
         written_bytes: bytes_below(folder)?,
+        books,
     })
+}
+
+/// Starts a subject; what it says on standard error goes to this file.
+pub(super) fn start(command: &CommandLine, log: &Path) -> io::Result<Child> {
+    Command::new(&command.program)
+        .args(&command.arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(log)?)
+        .spawn()
+        .map_err(|error| io::Error::new(error.kind(), format!("{command}: {error}")))
 }
 
 /// Sends the stream; datagrams sent and the seconds it took.
@@ -263,7 +268,7 @@ fn socket(port: u16) -> io::Result<Option<(u64, u64)>> {
     }))
 }
 
-fn await_socket(port: u16) -> io::Result<()> {
+pub(super) fn await_socket(port: u16) -> io::Result<()> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         if socket(port)?.is_some() {
@@ -275,7 +280,7 @@ fn await_socket(port: u16) -> io::Result<()> {
 }
 
 /// Waits until the subject has read what the kernel holds for it; datagrams dropped.
-fn await_quiet(port: u16) -> io::Result<u64> {
+pub(super) fn await_quiet(port: u16) -> io::Result<u64> {
     let began = Instant::now();
     loop {
         sleep(Duration::from_millis(500));
@@ -309,6 +314,12 @@ impl Figures {
     fn loss(&self) -> f64 {
         self.dropped as f64 / self.sent.max(1) as f64
     }
+
+    /// Do the books agree with what was sent, and with themselves?
+    fn even(&self) -> bool {
+        let sums = self.books.as_ref().map(|books| books.identities(self.sent));
+        sums.is_some_and(|sums| sums.iter().all(|(_, one, other)| one == other))
+    }
 }
 
 impl Run {
@@ -325,6 +336,7 @@ impl Run {
                 "{}: {} of {} datagrams lost",
                 self.name, figures.dropped, figures.sent
             )),
+            Ok(figures) if ours && !figures.even() => Some(format!("{}: its books do not agree", self.name)),
             Ok(figures) => self
                 .bar_us
                 .filter(|bar| figures.us() > *bar)
@@ -357,6 +369,21 @@ pub(super) fn table(runs: &[Run]) -> String {
             }
             Err(why) => writeln!(text, "| {} | not measured: {why} | | | | {bar} | | |", run.name),
         };
+    }
+    for run in runs {
+        let Ok(Figures {
+            sent,
+            books: Some(books),
+            ..
+        }) = &run.outcome
+        else {
+            continue;
+        };
+        let _ = writeln!(text, "\nBooks of {}:\n", run.name);
+        for (what, one, other) in books.identities(*sent) {
+            let verdict = if one == other { "exact" } else { "WRONG" };
+            let _ = writeln!(text, "- {what}: {one} = {other}, {verdict}");
+        }
     }
     text.push_str("\nDuties:");
     for run in runs {

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use weir_model::FlowRecord;
+use weir_wire::export::{Field, Template};
 
 use crate::store::flows::{Flows, Settings};
 
@@ -49,12 +50,21 @@ impl Stream {
     /// A stream of so many different datagrams, whose records use so many templates in turn.
     #[must_use]
     pub fn new(seed: u64, datagrams: usize, templates: u16) -> Self {
-        let settings = Settings {
-            seed,
-            flows: (datagrams * RECORDS / 2) as u64,
-            seconds: 60,
+        let records = flows(seed, datagrams * RECORDS / 2).flat_map(both).collect();
+        Self::of(records, templates)
+    }
+
+    /// As [`Stream::new`], of flows that nobody answers.
+    #[must_use]
+    pub fn one_way(seed: u64, datagrams: usize, templates: u16) -> Self {
+        let there = |flow| {
+            let [there, _] = both(flow);
+            there
         };
-        let records: Vec<Record> = Flows::new(settings).flat_map(both).collect();
+        Self::of(flows(seed, datagrams * RECORDS).map(there).collect(), templates)
+    }
+
+    fn of(records: Vec<Record>, templates: u16) -> Self {
         let datagrams = records.chunks(RECORDS).enumerate().map(|(at, records)| {
             let template = at as u16 % templates;
             let length = 4 + records.len() * RECORD_BYTES;
@@ -74,6 +84,22 @@ impl Stream {
             next: 0,
             sequence: 0,
         }
+    }
+
+    /// The first template, and the data set of the first datagram without its header.
+    #[must_use]
+    pub fn first(&self) -> (Template, Vec<u8>) {
+        let field = |at: usize| Field {
+            pen: 0,
+            id: FIELDS[at].0,
+            width: FIELDS[at].1,
+        };
+        let template = Template {
+            id: TEMPLATE_MIN,
+            scope_fields: 0,
+            fields: order(0).map(field).collect(),
+        };
+        (template, self.datagrams[0][HEADER_BYTES + 4..].to_vec())
     }
 
     /// The datagram that defines the templates, exported at this second after so many milliseconds of the stream.
@@ -106,6 +132,14 @@ impl Stream {
         self.sequence = self.sequence.wrapping_add(1);
         bytes
     }
+}
+
+fn flows(seed: u64, flows: usize) -> Flows {
+    Flows::new(Settings {
+        seed,
+        flows: flows as u64,
+        seconds: 60,
+    })
 }
 
 fn header(count: u16) -> Vec<u8> {

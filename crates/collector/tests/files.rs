@@ -9,11 +9,15 @@
 
 use std::fs;
 use std::io::Cursor;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use weir_collector::files::{Bad, FileCounts, FileKind, FlowFile, HEAD_BYTES, Untold};
-use weir_model::FlowRecord;
+use weir_model::{Counters, FlowKey, FlowRecord, Time, ethertype, proto, tcp_flags};
+use weir_wire::export::Encoder;
 
 /// Reads a file: its records as they stand in it, counters, and trouble.
 fn read(bytes: &[u8]) -> Result<(Vec<FlowRecord>, FileCounts, Option<String>), Untold> {
@@ -319,4 +323,92 @@ fn flow_tools_files_decode_or_say_what_their_names_do() {
         "{} samples",
         samples.len()
     );
+}
+
+/// Answered and unanswered flows as a meter would tell them.
+fn metered(flows: u32) -> impl Iterator<Item = FlowRecord> {
+    (0..flows).map(|at| {
+        let key = FlowKey {
+            initiator_ip: (0x0a00_0000 + at).to_be_bytes().into(),
+            responder_ip: [192, 0, 2, (at % 200) as u8].into(),
+            initiator_port: 1_024 + (at % 60_000) as u16,
+            responder_port: 443,
+            proto: proto::TCP,
+            ethertype: ethertype::IPV4,
+            vlan: None,
+        };
+        let start = Time::from_secs(1_790_000_000) + i64::from(at) * 1_000_000;
+        let mut flow = FlowRecord::new(key, start);
+        flow.end = start + 250_000_000;
+        flow.forward = Counters {
+            packets: 3 + u64::from(at % 7),
+            bytes: 1_000 + u64::from(at),
+            payload_bytes: 0,
+        };
+        flow.forward_flags = tcp_flags::SYN | tcp_flags::ACK;
+        flow.reverse = (at % 3 > 0).then_some(Counters {
+            packets: 2,
+            bytes: 900,
+            payload_bytes: 0,
+        });
+        flow
+    })
+}
+
+/// nfcapd as receiver of our own export: every record arrives there, and its own tool prints what was sent.
+#[test]
+fn nfcapd_takes_what_weir_exports() {
+    let folder = std::env::temp_dir().join(format!("weir-nfcapd-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new("nfcapd");
+    command.args([
+        "-b",
+        "127.0.0.1",
+        "-p",
+        &free.port().to_string(),
+        "-B",
+        "4000000",
+        "-w",
+    ]);
+    command.arg(&folder).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut nfcapd) = command.spawn() else {
+        return eprintln!("skipped: no nfcapd");
+    };
+    let listens = || {
+        let table = fs::read_to_string("/proc/net/udp").unwrap_or_default();
+        table.contains(&format!(":{:04X}", free.port()))
+    };
+    for _ in 0..100 {
+        if listens() {
+            break;
+        }
+        sleep(Duration::from_millis(50));
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let sent: Vec<FlowRecord> = metered(3_000).collect();
+    let mut encoder = Encoder::new(7);
+    let messages = sent
+        .iter()
+        .filter_map(|flow| encoder.push(flow))
+        .collect::<Vec<_>>();
+    for message in messages.into_iter().chain(encoder.finish()) {
+        socket.send_to(&message, free).unwrap();
+        sleep(Duration::from_millis(1));
+    }
+    sleep(Duration::from_millis(500));
+    // Our own child, not yet waited for, so its id is its own.
+    Command::new("kill")
+        .arg(nfcapd.id().to_string())
+        .status()
+        .unwrap();
+    nfcapd.wait().unwrap();
+    let written = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut got: Vec<String> = written.filter_map(|file| nfdump_lines(&file)).flatten().collect();
+    let mut want: Vec<String> = sent.iter().map(line).collect();
+    got.sort();
+    want.sort();
+    let differing = got.iter().zip(&want).find(|(got, want)| got != want);
+    assert_eq!((got.len(), differing), (want.len(), None));
+    fs::remove_dir_all(&folder).unwrap();
 }

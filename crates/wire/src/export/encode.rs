@@ -1,5 +1,6 @@
 //! Flow records as IPFIX messages (RFC 7011), biflows with reverse elements (RFC 5103): Weir's own export, to files
-//! (RFC 5655) and to collectors. Times go as nanoseconds, so that a record comes back as it went.
+//! (RFC 5655) and to collectors. Times go as nanoseconds, so that a record comes back as it went, and as milliseconds,
+//! because many collectors (nfcapd) read nothing else.
 
 use std::net::IpAddr;
 
@@ -40,6 +41,9 @@ const fn column(pen: u32, id: u16, width: u8, value: fn(&FlowRecord) -> u64) -> 
 
 /// Columns of all templates, behind the addresses.
 const COMMON: &[Column] = &[
+    // Whoever reads both takes what comes last.
+    column(0, 152, 8, |flow| millis(flow.start)),
+    column(0, 153, 8, |flow| millis(flow.end)),
     column(0, 156, 8, |flow| time::to_ntp(flow.start)),
     column(0, 157, 8, |flow| time::to_ntp(flow.end)),
     column(0, 7, 2, |flow| ports(flow).0.into()),
@@ -61,13 +65,18 @@ const COMMON: &[Column] = &[
     column(0, 239, 1, |_| 1),
 ];
 
-/// Further columns where the reverse direction is known.
+/// Further columns where the reverse direction is known. They come first: nfcapd takes reverse flags for forward ones, and
+/// then those that come last.
 const REVERSE: &[Column] = &[
     column(PEN_REVERSE, 2, 8, |flow| flow.reverse_or_zero().packets),
     column(PEN_REVERSE, 1, 8, |flow| flow.reverse_or_zero().bytes),
     column(PEN_REVERSE, 6, 2, |flow| flow.reverse_flags.into()),
     column(PEN_REVERSE, 52, 1, |flow| flow.reverse_ttl.into()),
 ];
+
+fn millis(time: Time) -> u64 {
+    u64::try_from(time.0 / 1_000_000).unwrap_or(0)
+}
 
 /// Ports; those of ICMP are type and code, which have an element of their own.
 fn ports(flow: &FlowRecord) -> (u16, u16) {
@@ -131,7 +140,8 @@ impl Shape {
     }
 
     fn columns(self) -> impl Iterator<Item = &'static Column> {
-        COMMON.iter().chain(if self.both { REVERSE } else { &[] })
+        let reverse = if self.both { REVERSE } else { &[] };
+        reverse.iter().chain(COMMON)
     }
 
     /// The template record.

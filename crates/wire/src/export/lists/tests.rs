@@ -122,8 +122,7 @@ fn elements_without_a_name_stay_raw_within_a_bound() {
         data = data.u32(&[0x0a00_0001]).u16(&[at]);
         data.0.extend([0; 300]);
     }
-    let (rows, faults, taken, (text, _)) =
-        read_all(&Bytes::default().set(2, templates).set(300, data).ipfix());
+    let (rows, faults, taken, text) = read_all(&Bytes::default().set(2, templates).set(300, data).ipfix());
     assert!(faults.is_empty());
     let told = |row: &Row| &text[row.unnamed.0 as usize..row.unnamed.1 as usize];
     assert_eq!(
