@@ -1,10 +1,10 @@
 // A server's first day: the administrator is made, a capture comes to lie in the watched folder, the configuration is read
 // again while somebody looks, and the log-in that follows a log-out works.
-import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { browserIsThere, launch, Watched } from "./browser";
+import { browserIsThere, launch, THEMES, Watched } from "./browser";
 import { House, INCIDENT } from "./house";
 
 const PASSWORD = "a long enough password";
@@ -38,6 +38,11 @@ describe.skipIf(!browserIsThere())("the first run", () => {
     await watched.picture("first-run-light");
     expect(await watched.inaccessible()).toEqual([]);
     await watched.setUp(token, PASSWORD);
+    await page.getByRole("heading", { name: "Getting started" }).waitFor();
+    await page.getByText("there is no source yet").waitFor();
+    await page.getByText("How to send flows here").click();
+    await page.getByText(/export-protocol ipfix/).waitFor();
+    await watched.go("/");
     await page.getByText("Where to start").waitFor();
     await page.getByText("there is no source yet").waitFor();
     expect(watched.faults()).toEqual([]);
@@ -68,6 +73,83 @@ describe.skipIf(!browserIsThere())("the first run", () => {
     await house.says(/configuration refused.*insidee/);
     await watched.go("/health");
     await page.getByText(/insidee/).waitFor();
+    expect(watched.faults()).toEqual([]);
+  });
+
+  it("is led through the first day", async () => {
+    const { page } = watched;
+    writeFileSync(join(house.folder, "weir.toml"), "");
+    await watched.go("/settings/configuration");
+    await page.getByRole("button", { name: "Read the file again" }).click();
+    await page.getByText(/In force: /).waitFor();
+    await watched.go("/start");
+    const list = page.locator(".checklist");
+    await list.getByText(/guessed from the traffic/).waitFor();
+    // What is proposed counts from now, and the capture is older.
+    await page.getByLabel("Others that are inside").fill("192.168.0.0/16");
+    for (const theme of THEMES) {
+      await page.emulateMedia({ colorScheme: theme });
+      await watched.picture(`start-${theme}`);
+    }
+    expect([...(await watched.inaccessible()), ...(await watched.overflows())]).toEqual([]);
+    await page.getByRole("button", { name: "Confirm" }).click();
+    await list.getByText("confirmed").waitFor();
+    await page.getByRole("button", { name: "Try all over the last hour" }).click();
+    await page.getByText(/events of the span: quiet 0, balanced 0, everything 0/).waitFor();
+    await page.getByRole("radio", { name: "Quiet" }).check();
+    await page.getByRole("button", { name: "Choose" }).click();
+    await list.getByText("chosen").waitFor();
+    await watched.go("/health");
+    await page.getByRole("region", { name: "Checklist" }).getByText("chosen").waitFor();
+    expect(watched.faults()).toEqual([]);
+  });
+
+  it("keeps a pattern of one's own after a trial", async () => {
+    const { page } = watched;
+    await watched.go("/settings/patterns?since=2020-01-01T00:00:00Z");
+    await page.getByRole("button", { name: "New pattern" }).click();
+    await page.getByLabel("Name").fill("Guessing");
+    await page.getByLabel("Title").fill("Many tries at file sharing");
+    const text = page.getByRole("textbox", { name: "Pattern" });
+    await text.fill("where dst prt 445");
+    await page.getByText(/expected|unknown|did you mean/).first().waitFor();
+    expect(await page.getByRole("button", { name: "Keep" }).isDisabled()).toBe(true);
+    await text.fill("where dst port 445 having count > 50 per src ip within 5m");
+    await page.getByRole("button", { name: "Try it over the window of time" }).click();
+    await page.getByText(/^[1-9][0-9]* events?, .* records fit\.$/).waitFor();
+    await page.getByRole("table", { name: "Sources of the trial" }).getByText("192.168.0.33").waitFor();
+    await watched.picture("settings-patterns-light");
+    expect([...(await watched.inaccessible()), ...(await watched.overflows())]).toEqual([]);
+    await page.getByRole("button", { name: "Keep" }).click();
+    const patterns = page.getByRole("table", { name: "Patterns" });
+    await patterns.getByText("USER_Guessing").waitFor();
+    await patterns.getByRole("button", { name: "Remove" }).click();
+    await patterns.getByText("USER_Guessing").waitFor({ state: "hidden" });
+    expect(watched.faults()).toEqual([]);
+  });
+
+  it("exports whole answers, and lists what was done", async () => {
+    const { page } = watched;
+    await watched.go("/flows?since=2020-01-01T00:00:00Z&filter=dst%20port%20445");
+    await page.getByRole("button", { name: "Export" }).click();
+    await page.getByRole("menuitem", { name: "All as CSV" }).click();
+    const link = page.getByRole("link", { name: /Save weir-flows\.csv/ });
+    const [file] = await Promise.all([page.waitForEvent("download"), link.click()]);
+    const lines = readFileSync(await file.path(), "utf8").trim().split("\n");
+    expect(lines.length).toBeGreaterThan(195);
+    await watched.go("/events?since=2020-01-01T00:00:00Z");
+    await page.getByRole("button", { name: "Export" }).click();
+    await page.getByRole("menuitem", { name: /evidence as JSON lines/ }).click();
+    const events = page.getByRole("link", { name: /Save weir-events\.ndjson/ });
+    const [told] = await Promise.all([page.waitForEvent("download"), events.click()]);
+    const first = JSON.parse(readFileSync(await told.path(), "utf8").split("\n")[0] ?? "");
+    expect(first.evidence.flows.length).toBeGreaterThan(0);
+    await watched.go("/settings/jobs");
+    const jobs = page.getByRole("table", { name: "Jobs" });
+    await jobs.getByText("flow export").waitFor();
+    await watched.picture("settings-jobs-light");
+    expect([...(await watched.inaccessible()), ...(await watched.overflows())]).toEqual([]);
+    await jobs.getByRole("button", { name: "Forget" }).first().click();
     expect(watched.faults()).toEqual([]);
   });
 

@@ -9,7 +9,7 @@ use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use weir_model::{FlowRecord, NANOS_PER_S};
+use weir_model::{FlowRecord, NANOS_PER_S, Time};
 use weir_query::{Expr, Field};
 use weir_store::event::{EventStore, Filter, Sort};
 use weir_store::flow::search::{
@@ -28,8 +28,10 @@ use crate::{App, audit, filter};
 const BYTES_MAX: u64 = 1 << 30;
 /// Memory of the records of one piece.
 const MEMORY: usize = 128 << 20;
-/// A piece of time at first; pieces with too many records are halved.
+/// A piece of time at first; pieces with too many records are halved, and those after a piece with few doubled.
 const PIECE_NS: i64 = 3600 * NANOS_PER_S;
+/// Records of a piece that are few.
+const FEW: usize = 20_000;
 /// The least piece of time.
 const PIECE_MIN_NS: i64 = 1_000_000;
 /// Events read together.
@@ -191,7 +193,7 @@ fn flow_pieces(
         if work.is_cancelled() {
             return Ok(false);
         }
-        let until = (from + piece).min(window.until);
+        let until = Time(from.0.saturating_add(piece)).min(window.until);
         let one = Window { since: from, until };
         match records(app, one, filter.clone(), value.clone(), work) {
             Ok(records) => {
@@ -200,7 +202,9 @@ fn flow_pieces(
                     return Ok(true);
                 }
                 from = until;
-                piece = (piece * 2).min(PIECE_NS);
+                if records.len() < FEW {
+                    piece = piece.saturating_mul(2);
+                }
                 work.progress(from.since(window.since) as f64 / whole);
             }
             Err(SearchError::Budget { .. }) if piece > PIECE_MIN_NS => piece /= 2,

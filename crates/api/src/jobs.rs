@@ -18,12 +18,14 @@ use axum::{Extension, Json};
 use futures_util::stream;
 use serde::Serialize;
 use utoipa::ToSchema;
+use weir_model::Time;
 use weir_store::flow::search::Control;
 
 use crate::App;
 use crate::accounts::Role;
 use crate::guard::Who;
 use crate::openapi::ROOT;
+use crate::patterns::NewPattern;
 use crate::problem::{Part, Problem, Result};
 
 pub(crate) use table::Jobs;
@@ -197,6 +199,35 @@ pub(crate) fn begin(
             .tell("job", &serde_json::json!({ "id": id }).to_string());
     });
     Ok(Begun(job))
+}
+
+/// Work that the program does; its result is JSON.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Fetches a list of indicators now.
+    RefreshList(String),
+    /// Passes stored records through a pattern.
+    TestPattern {
+        pattern: NewPattern,
+        since: Time,
+        until: Time,
+    },
+    /// Passes stored records through every preset.
+    TryPresets { since: Time, until: Time },
+}
+
+/// Begins work of the program's.
+pub(crate) fn run(app: &Arc<App>, who: &Who, kind: JobKind, about: String, task: Task) -> Result<Begun> {
+    let running = app.clone();
+    begin(app, who, kind, about, move |work, path| {
+        let (note, result) = running.set.program.run(&task, work)?;
+        std::fs::write(path, result.to_string()).map_err(|error| error.to_string())?;
+        Ok(Made {
+            name: "weir-result.json".to_owned(),
+            media_type: "application/json",
+            note,
+        })
+    })
 }
 
 /// One's own jobs, latest first; administrators see those of others, too.

@@ -12,8 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    App, audit, events, exports, false_positives, filter, flows, guard, health, hosts, jobs, methods,
-    overview, searches, second_factor, session, settings, stream, users,
+    App, audit, events, exporters, exports, false_positives, filter, flows, guard, health, hosts, indicators,
+    jobs, methods, overview, patterns, searches, second_factor, session, settings, start, stream, users,
 };
 
 /// Where the interface lies.
@@ -29,7 +29,7 @@ pub(crate) const ROOT: &str = "/api/v1";
                        X-Weir-CSRF unless they bring a token.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(events::EventDocument)),
+    components(schemas(events::EventDocument, patterns::PatternVerdict, start::PresetShown)),
     modifiers(&Schemes)
 )]
 struct Document;
@@ -95,6 +95,16 @@ pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(jobs::result))
         .routes(routes!(exports::flows))
         .routes(routes!(exports::events))
+        .routes(routes!(exporters::list))
+        .routes(routes!(exporters::one))
+        .routes(routes!(indicators::list))
+        .routes(routes!(indicators::refresh))
+        .routes(routes!(patterns::list))
+        .routes(routes!(patterns::check))
+        .routes(routes!(patterns::test))
+        .routes(routes!(start::checklist))
+        .routes(routes!(start::networks))
+        .routes(routes!(start::presets))
         .routes(routes!(audit::trail));
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest(ROOT, routes)

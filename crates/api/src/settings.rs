@@ -219,7 +219,7 @@ pub(crate) async fn reload(
 }
 
 /// The program reads and writes files for it.
-async fn off_thread<T: Send + 'static>(
+pub(crate) async fn off_thread<T: Send + 'static>(
     app: &Arc<App>,
     work: impl FnOnce(&App) -> T + Send + 'static,
 ) -> Result<T> {

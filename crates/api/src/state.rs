@@ -13,8 +13,12 @@ use weir_store::event::EventStore;
 use weir_store::flow::Shared;
 
 use crate::accounts::Accounts;
-use crate::jobs::Jobs;
+use crate::exporters::Exporter;
+use crate::indicators::IndicatorList;
+use crate::jobs::{Jobs, Task, Work};
+use crate::patterns::{NewPattern, PatternShown};
 use crate::settings::{ChangeError, MethodSettings, Settings};
+use crate::start::Learned;
 use crate::status::{Reload, Status};
 use crate::stream::Stream;
 
@@ -64,6 +68,18 @@ pub trait Program: Send + Sync {
     ) -> Result<Reload, ChangeError>;
     /// Reads the configuration file again.
     fn reload(&self) -> Reload;
+    /// Who exports, by address.
+    fn exporters(&self) -> Vec<Exporter>;
+    /// Lists of indicators.
+    fn indicators(&self) -> Vec<IndicatorList>;
+    /// Patterns of behaviour, people's own first.
+    fn patterns(&self) -> Vec<PatternShown>;
+    /// A pattern in its own words, or why it cannot be read.
+    fn check_pattern(&self, pattern: &NewPattern) -> Result<String, String>;
+    /// How far methods are that learn.
+    fn learned(&self) -> Learned;
+    /// Does a longer piece of work, on a thread that may block: a sentence and a result, or what went wrong.
+    fn run(&self, task: &Task, work: &Work) -> Result<(String, serde_json::Value), String>;
 }
 
 /// What the interface is made with.

@@ -18,3 +18,4 @@ mod shutdown;
 mod storing;
 pub mod summary;
 pub mod syscheck;
+mod trial;

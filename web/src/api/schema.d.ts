@@ -140,6 +140,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exporters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All exporters, by address. */
+        get: operations["get_exporters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exporters/{address}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One exporter. */
+        get: operations["get_exporters_address"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/false-positives": {
         parameters: {
             query?: never;
@@ -362,6 +396,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/indicators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All lists of indicators. */
+        get: operations["get_indicators"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/indicators/{name}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Fetches a list now, whatever its time. 202: ask the job what came of it. */
+        post: operations["post_indicators_name_refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -459,6 +527,57 @@ export interface paths {
         get: operations["get_overview"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patterns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All patterns: people's own first. */
+        get: operations["get_patterns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patterns/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Can it be read, and what does it say? Nothing is kept. */
+        post: operations["post_patterns_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patterns/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Passes stored records through a pattern; the job's result is a `PatternVerdict`. */
+        post: operations["post_patterns_test"];
         delete?: never;
         options?: never;
         head?: never;
@@ -669,6 +788,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The checklist. */
+        get: operations["get_start"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/start/networks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Networks that may be inside, from the traffic of the last day. */
+        get: operations["get_start_networks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/start/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Passes stored records through every preset; the job's result is a list of `PresetShown`. */
+        post: operations["post_start_presets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stream": {
         parameters: {
             query?: never;
@@ -840,6 +1010,14 @@ export interface components {
             /** Format: int64 */
             count: number;
             name: string;
+        };
+        /** @description A method on an exporter's records. */
+        Covered: {
+            /** @description Code of the method. */
+            method: string;
+            /** @description What is missing, for submethods that stay silent. */
+            missing: components["schemas"]["Missing"][];
+            reach: components["schemas"]["MethodReach"];
         };
         /** @description The light in the header, and why it has its colour. */
         DataHealth: {
@@ -1110,6 +1288,59 @@ export interface components {
          * @enum {string}
          */
         ExportForm: "csv" | "ndjson" | "parquet";
+        /** @description Somebody who exports to a listener. */
+        Exporter: {
+            /**
+             * Format: int32
+             * @description As its records show it, seconds.
+             */
+            active_timeout_s?: number | null;
+            address: string;
+            /** @description Everything else that was counted. */
+            counts: components["schemas"]["Counted"][];
+            domains: number;
+            /** @description Names of the information elements of its templates. */
+            elements: string[];
+            /** @description RFC 3339; by our clock. */
+            first: string;
+            /** @description `IPFIX`, `NetFlow v9` ... */
+            formats: string[];
+            /** Format: int32 */
+            idle_timeout_s?: number | null;
+            last: string;
+            /**
+             * Format: int64
+             * @description By sequence numbers.
+             */
+            lost: number;
+            /** Format: int64 */
+            messages: number;
+            /** @description Every method that is switched on. */
+            methods: components["schemas"]["Covered"][];
+            /** @description What spoils detection, and what to do. */
+            notes: string[];
+            /**
+             * Format: double
+             * @description Share of records that found no counterpart, 0 to 1.
+             */
+            one_way?: number | null;
+            /** Format: int64 */
+            records: number;
+            /**
+             * Format: double
+             * @description Records a second lately.
+             */
+            records_per_s: number;
+            /** @description One of so many packets; 1: every one. */
+            sampling: number[];
+            /**
+             * Format: double
+             * @description Its clock behind ours, seconds; below zero: ahead.
+             */
+            skew_s: number;
+            state: components["schemas"]["SourceState"];
+            templates: number;
+        };
         /** @description One place that is wrong. */
         Fault: {
             /** @description In a filter: message, line, and marks under it, for a fixed-width font. */
@@ -1271,6 +1502,42 @@ export interface components {
              */
             proto: number;
         };
+        /** @description An hour of a trial. */
+        HourShown: {
+            /** Format: int64 */
+            events: number;
+            /** @description RFC 3339; its begin. */
+            hour: string;
+            /** Format: int64 */
+            records: number;
+        };
+        /** @description A list of indicators. */
+        IndicatorList: {
+            /** Format: int64 */
+            bytes?: number | null;
+            /** @description When its content changed last. */
+            changed?: string | null;
+            /** @description When the server last answered as it should. RFC 3339. */
+            confirmed?: string | null;
+            /** @description What went wrong last; the copy before is still in force. */
+            error?: string | null;
+            /**
+             * Format: int32
+             * @description Failures since it was confirmed.
+             */
+            failures: number;
+            /** @description It is fetched from a server; otherwise it is read from a file when the configuration is. */
+            fetched: boolean;
+            /** @description Server and path; nothing that may be a secret. */
+            from?: string | null;
+            /** Format: int64 */
+            indicators?: number | null;
+            /** @description What reading it came to, for people. */
+            line?: string | null;
+            name: string;
+            /** @description When it is fetched again. */
+            next?: string | null;
+        };
         /** @description One instance of a method. */
         InstanceSettings: {
             enabled: boolean;
@@ -1393,6 +1660,11 @@ export interface components {
             method: string;
             title: string;
         };
+        /**
+         * @description How far a method works on what an exporter sends.
+         * @enum {string}
+         */
+        MethodReach: "full" | "part" | "blind";
         /** @description A method with its instances. */
         MethodSettings: {
             code: string;
@@ -1406,6 +1678,13 @@ export interface components {
             title: string;
             what: string;
         };
+        /** @description What a submethod lacks. */
+        Missing: {
+            /** @description What the records would have to carry. */
+            needs: string;
+            /** @description Absent: the whole method. */
+            submethod?: string | null;
+        };
         /** @description A named list, `@name` in filters. */
         NamedList: {
             /** @description The first thousand. */
@@ -1414,6 +1693,50 @@ export interface components {
             origin: components["schemas"]["Origin"];
             /** @description How many there are. */
             total: number;
+        };
+        /** @description A network that may be inside. */
+        NetworkProposed: {
+            /** @description Is it inside as the settings stand? */
+            configured: boolean;
+            prefix: string;
+            /** @description Private by its address: taken unless somebody says otherwise. Public ones are only asked about. */
+            private: boolean;
+            /** @description What was seen in it, most flows first. */
+            seen: components["schemas"]["NetworkSeen"][];
+            /** @description Why it is proposed. */
+            why: string;
+        };
+        /** @description A network that was seen. */
+        NetworkSeen: {
+            /** Format: int64 */
+            flows: number;
+            /**
+             * Format: int64
+             * @description At least so many: those of the side with more.
+             */
+            hosts: number;
+            /** @description /24 of IPv4, /64 of IPv6. */
+            prefix: string;
+        };
+        /** @description A pattern as people write it. */
+        NewPattern: {
+            /** @description Why it is there and what else looks the same. */
+            about?: string | null;
+            /** @description `TA0011/T1071.004` */
+            attack?: string[] | null;
+            /** @description What an event says, with names of what was counted in braces. */
+            detail?: string | null;
+            enabled?: boolean | null;
+            /** @description Letters, digits and `_`; events of it are `BPATTERNS.USER_<name>`. */
+            name: string;
+            /** @description `[from flows|transactions] where FILTER [having CONDITIONS] [per KEYS] [within TIME]` */
+            pattern: string;
+            /** @description `informational`, `low`, `medium`, `high` or `critical`. */
+            priority?: string | null;
+            /** @description Who is to blame: `initiator` or `responder`. */
+            source?: string | null;
+            /** @description For people, in a line. */
+            title: string;
         };
         /** @description A rule to be made. */
         NewRule: {
@@ -1521,6 +1844,88 @@ export interface components {
             name: string;
             origin: components["schemas"]["Origin"];
             value: unknown;
+        };
+        /** @description Whether a pattern can be read. */
+        PatternChecked: {
+            /** @description The pattern in its own words, normalised. */
+            canonical?: string | null;
+            /** @description What is wrong, with a mark under the place. */
+            error?: string | null;
+            valid: boolean;
+        };
+        /** @description A pattern there is. */
+        PatternShown: {
+            about: string;
+            enabled: boolean;
+            /** @description Submethod of BPATTERNS. */
+            name: string;
+            /** @description `default`: it comes with the program. */
+            origin: components["schemas"]["Origin"];
+            /** @description The pattern in its own words, normalised. */
+            pattern: string;
+            priority?: string | null;
+            /** @description `flows` or `transactions` */
+            records: string;
+            title: string;
+            written?: components["schemas"]["NewPattern"] | null;
+        };
+        /** @description A pattern on trial. */
+        PatternTrial: {
+            pattern: components["schemas"]["NewPattern"];
+            /** @description Records that began at or after: RFC 3339, `now-7d`. A day before `until` when absent. */
+            since?: string | null;
+            until?: string | null;
+        };
+        /** @description What a pattern would have said of stored records. */
+        PatternVerdict: {
+            /** Format: int64 */
+            events: number;
+            /**
+             * Format: double
+             * @description Events an hour of traffic.
+             */
+            events_per_hour: number;
+            /** @description Hours with matching records. */
+            hours: components["schemas"]["HourShown"][];
+            /**
+             * Format: int64
+             * @description Those that passed its filter.
+             */
+            matching: number;
+            /**
+             * Format: int64
+             * @description Sources that are not shown.
+             */
+            other_sources: number;
+            /**
+             * Format: int64
+             * @description Flow records and transactions that were looked at.
+             */
+            records: number;
+            /** @description The first events, by the event contract. */
+            samples: Record<string, never>[];
+            /** @description Sources by events, most first. */
+            sources: components["schemas"]["SourceShown"][];
+        };
+        /** @description What each preset would have said. */
+        PresetShown: {
+            /** Format: int64 */
+            events: number;
+            /**
+             * Format: double
+             * @description Events a day at this rate.
+             */
+            per_day: number;
+            /** @description `quiet`, `balanced`, `everything` */
+            preset: string;
+            /** @description By priority, highest first. */
+            priorities: components["schemas"]["Counted"][];
+        };
+        /** @description Which records are passed through the presets. */
+        PresetTrial: {
+            /** @description As for lists; an hour before `until` when absent. */
+            since?: string | null;
+            until?: string | null;
         };
         /** @description Events of one priority. */
         PriorityCount: {
@@ -1774,6 +2179,12 @@ export interface components {
          * @enum {string}
          */
         SourceKind: "file" | "listener" | "exporter";
+        /** @description A source of a trial. */
+        SourceShown: {
+            /** Format: int64 */
+            events: number;
+            source: string;
+        };
         /**
          * @description How far a source is.
          * @enum {string}
@@ -1849,6 +2260,23 @@ export interface components {
              */
             watermark_ns?: number | null;
         };
+        /**
+         * @description A step of the first day.
+         * @enum {string}
+         */
+        Step: "administrator" | "sources" | "networks" | "preset" | "indicators" | "learning" | "disk";
+        /** @description A line of the checklist. */
+        StepShown: {
+            /** @description How it stands, with numbers. */
+            note: string;
+            state: components["schemas"]["StepState"];
+            step: components["schemas"]["Step"];
+        };
+        /**
+         * @description How far a step is.
+         * @enum {string}
+         */
+        StepState: "done" | "todo" | "waiting" | "failed";
         /** @description A store on disk. */
         StoreStatus: {
             /**
@@ -2443,6 +2871,54 @@ export interface operations {
             };
         };
     };
+    get_exporters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Exporter"][];
+                };
+            };
+        };
+    };
+    get_exporters_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Exporter"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get_false-positives": {
         parameters: {
             query?: never;
@@ -2953,6 +3429,62 @@ export interface operations {
             };
         };
     };
+    get_indicators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IndicatorList"][];
+                };
+            };
+        };
+    };
+    post_indicators_name_refresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_jobs: {
         parameters: {
             query?: never;
@@ -3144,6 +3676,95 @@ export interface operations {
                 };
             };
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_patterns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatternShown"][];
+                };
+            };
+        };
+    };
+    post_patterns_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPattern"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatternChecked"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_patterns_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatternTrial"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3672,6 +4293,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SourceStatus"][];
+                };
+            };
+        };
+    };
+    get_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepShown"][];
+                };
+            };
+        };
+    };
+    get_start_networks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkProposed"][];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_start_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresetTrial"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

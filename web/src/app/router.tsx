@@ -26,6 +26,9 @@ const ranged = { validateSearch: readRange };
 // Not needed by who looks at events: loaded when somebody opens it.
 const settings = lazyRouteComponent(() => import("../screens/settings/Settings"), "SettingsScreen");
 
+const start = lazyRouteComponent(() => import("../screens/Start"), "StartScreen");
+const exporter = lazyRouteComponent(() => import("../screens/Exporter"), "ExporterScreen");
+
 const routes = [
   createRoute({ getParentRoute: () => root, path: "/", component: OverviewScreen, ...ranged }),
   createRoute({
@@ -52,6 +55,8 @@ const routes = [
   createRoute({ getParentRoute: () => root, path: "/methods/$code", component: MethodScreen, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/settings", component: settings, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/settings/$page", component: settings, ...ranged }),
+  createRoute({ getParentRoute: () => root, path: "/start", component: start, ...ranged }),
+  createRoute({ getParentRoute: () => root, path: "/exporters/$address", component: exporter, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/health", component: HealthScreen, ...ranged }),
 ];
 

@@ -1,9 +1,11 @@
 // Can the data be trusted? Sources, books that must come out even, stores, and what cannot be seen here.
-import { Badge, Code, Group, Stack, Table, Text } from "@mantine/core";
+import { Badge, Group, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { api, got, type Schemas } from "../api/client";
+import { Checklist } from "../ui/Checklist";
 import { bytes, count, time } from "../ui/format";
-import { Empty, Fact, Panel, Raw, Shown } from "../ui/parts";
+import { Empty, Fact, Go, Panel, Raw, Shown } from "../ui/parts";
+import { Snippets } from "./Snippets";
 
 type Status = Schemas["Status"];
 
@@ -14,19 +16,6 @@ const STATE_COLOUR: Record<Schemas["SourceState"], string> = {
   silent: "yellow",
   failed: "red",
 };
-
-/** Copy and paste, for the exporters people have. */
-const SNIPPETS: [string, string][] = [
-  ["softflowd", "softflowd -i eth0 -v 10 -n SERVER:4739 -t maxlife=60"],
-  [
-    "Cisco IOS XE",
-    "flow exporter WEIR\n destination SERVER\n transport udp 4739\n export-protocol ipfix\n template data timeout 60",
-  ],
-  [
-    "MikroTik",
-    "/ip traffic-flow set enabled=yes active-flow-timeout=1m\n/ip traffic-flow target add dst-address=SERVER port=4739 version=ipfix",
-  ],
-];
 
 export function HealthScreen() {
   const health = useQuery({
@@ -50,6 +39,9 @@ export function HealthScreen() {
           </Panel>
           <Sources sources={status.sources} />
           <div className="grid">
+            <Panel title="Checklist" note="What is done and what is left.">
+              <Checklist />
+            </Panel>
             <Books books={status.books} />
             <Stores stores={status.stores} />
             <Anomalies anomalies={status.anomalies} />
@@ -86,7 +78,13 @@ function Sources({ sources }: { sources: Status["sources"] }) {
             {sources.map((source) => (
               <Table.Tr key={source.kind + source.name}>
                 <Table.Td>
-                  <Raw mono>{source.name}</Raw>
+                  {source.kind === "exporter" ? (
+                    <Go to={`/exporters/${source.name}`} className="go mono">
+                      {source.name}
+                    </Go>
+                  ) : (
+                    <Raw mono>{source.name}</Raw>
+                  )}
                   <Text size="xs" c="dimmed">
                     {source.kind}
                   </Text>
@@ -112,17 +110,7 @@ function Sources({ sources }: { sources: Status["sources"] }) {
           </Table.Tbody>
         </Table>
       )}
-      <details className="quiet" open={sources.length === 0}>
-        <summary>How to send flows here</summary>
-        {SNIPPETS.map(([name, text]) => (
-          <div key={name}>
-            <Text size="xs" mt="xs">
-              {name}
-            </Text>
-            <Code block>{text.replaceAll("SERVER", window.location.hostname)}</Code>
-          </div>
-        ))}
-      </details>
+      <Snippets open={sources.length === 0} />
     </Panel>
   );
 }

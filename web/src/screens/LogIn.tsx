@@ -1,6 +1,7 @@
 // Log-in, and the very first one: whoever holds the token that the server printed makes the administrator.
 import { Button, Card, Center, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useRouter } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { ApiError, api, got, rememberCsrf } from "../api/client";
 import type { Session } from "../app/session";
@@ -12,6 +13,7 @@ function asksForCode(error: unknown): boolean {
 }
 
 export function LogIn({ session }: { session: Session }) {
+  const router = useRouter();
   const first = session.needs_setup;
   const client = useQueryClient();
   const [token, setToken] = useState(new URLSearchParams(window.location.search).get("token") ?? "");
@@ -25,6 +27,8 @@ export function LogIn({ session }: { session: Session }) {
         : got(api.POST("/api/v1/session", { body: { name, password, code: code.trim() || undefined } })),
     onSuccess: async (entered) => {
       rememberCsrf(entered.user?.csrf);
+      // The first administrator has the first day before them.
+      if (first) await router.navigate({ to: "/start" } as never);
       client.setQueryData(["session"], entered);
     },
   });

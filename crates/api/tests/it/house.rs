@@ -9,7 +9,12 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use weir_api::accounts::{Accounts, Role};
+use weir_api::exporters::Exporter;
+use weir_api::indicators::IndicatorList;
+use weir_api::jobs::{Task, Work};
+use weir_api::patterns::{NewPattern, PatternShown};
 use weir_api::settings::{ChangeError, MethodSettings, Settings};
+use weir_api::start::Learned;
 use weir_api::status::Reload;
 use weir_api::{App, Csv, Flows, Program, Setting};
 use weir_model::{FalsePositiveRule, Time};
@@ -78,6 +83,49 @@ impl Program for Ran {
             applied: Vec::new(),
             needs_restart: Vec::new(),
             rejected: None,
+        }
+    }
+
+    fn exporters(&self) -> Vec<Exporter> {
+        Vec::new()
+    }
+
+    fn indicators(&self) -> Vec<IndicatorList> {
+        Vec::new()
+    }
+
+    fn patterns(&self) -> Vec<PatternShown> {
+        Vec::new()
+    }
+
+    fn check_pattern(&self, pattern: &NewPattern) -> Result<String, String> {
+        if pattern.pattern.starts_with("where ") {
+            Ok(pattern.pattern.clone())
+        } else {
+            Err("expected where".to_owned())
+        }
+    }
+
+    fn learned(&self) -> Learned {
+        Learned {
+            methods: 9,
+            ready: 3,
+            rest: None,
+        }
+    }
+
+    /// Runs until it is cancelled, when it is about the presets.
+    fn run(&self, task: &Task, work: &Work) -> Result<(String, Value), String> {
+        match task {
+            Task::RefreshList(name) => Err(format!("{name} is away")),
+            Task::TestPattern { pattern, .. } => Ok(("2 events".to_owned(), json!({"title": pattern.title}))),
+            Task::TryPresets { .. } => {
+                work.progress(0.5);
+                while !work.is_cancelled() {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                Ok(("cut short".to_owned(), Value::Null))
+            }
         }
     }
 }

@@ -17,16 +17,12 @@ use weir_output::stamp;
 use weir_triage::Change;
 
 use super::Output;
-use crate::collect::{Known, Reach, coverage, default_directory, load_exporters, report_json};
+use crate::collect::{Known, Reach, coverage, default_directory, load_exporters, remarks, report_json};
 use crate::config::Config;
 use crate::pipeline::{self, Consumer, Job};
 
 /// Clock differences below this are the network's and ours, seconds.
 const SKEW_TOLD_S: f64 = 5.0;
-/// Active time-outs above this delay what methods see of long flows, seconds.
-const ACTIVE_TIMEOUT_GOOD_S: u32 = 300;
-/// Share of records lost from which counts are not to be trusted, percent.
-const LOST_TOLD_PERCENT: f64 = 1.0;
 /// Columns of the element list.
 const WIDTH: usize = 100;
 
@@ -255,33 +251,6 @@ fn percent(part: u64, all: u64) -> String {
         return "none".into();
     }
     format!("{:.1} %", part as f64 * 100.0 / all as f64)
-}
-
-/// What spoils detection without making a method blind.
-fn remarks(report: &ExporterReport) -> Vec<String> {
-    let counts = &report.counts;
-    let mut remarks = Vec::new();
-    if let Some(active_s) = report
-        .active_timeout_s
-        .filter(|&time_s| time_s > ACTIVE_TIMEOUT_GOOD_S)
-    {
-        remarks.push(format!(
-            "long flows are told every {active_s} s only; set the active time-out to {ACTIVE_TIMEOUT_GOOD_S} s or less"
-        ));
-    }
-    let lost = counts.lost as f64 * 100.0 / (counts.lost + counts.records).max(1) as f64;
-    if lost >= LOST_TOLD_PERCENT {
-        remarks.push(format!(
-            "{lost:.1} % did not arrive: counts are too low, and answers may look missing"
-        ));
-    }
-    if counts.sampled > 0 {
-        remarks.push("sampled: short exchanges are missed, counts are estimates".into());
-    }
-    if counts.one_way > counts.two_way {
-        remarks.push("most records found no counterpart: export both directions".into());
-    }
-    remarks
 }
 
 fn methods(config: &Config, report: &ExporterReport, line: &mut impl FnMut(&str, String)) -> Result<()> {

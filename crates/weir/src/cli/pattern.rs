@@ -1,7 +1,6 @@
 //! `weir pattern`: patterns of behaviour before they are switched on. `check` says whether they can be read and what they
 //! mean; `test` passes stored records or captures through one and shows what it would have said, how often, of whom.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,17 +10,16 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use weir_detect::behaviour::bpatterns::{Compiled, Pattern};
-use weir_model::{Batch, Event, Quantity, Time};
+use weir_model::{Quantity, Time};
 use weir_output::text::{self, Style};
-use weir_query::behaviour::{Behaviour, Records};
+use weir_query::behaviour::Behaviour;
 use weir_query::{Catalog, Lists, parse_behaviour};
-use weir_triage::Change;
 
 use super::again::{PastArgs, Told};
 use crate::config::patterns::{self, ReadPattern, USER_PREFIX};
 use crate::config::{Config, Purpose};
-use crate::pipeline::Consumer;
 use crate::shutdown;
+use crate::trial::{SHOWN_MAX, Trial};
 
 pub(super) const EXAMPLES: &str = "\
 A pattern: [from flows|transactions] where FILTER [having CONDITIONS] [per KEYS] [within TIME]
@@ -36,11 +34,8 @@ Examples:
   weir pattern test WormSpread -r capture.pcap       one of those that come with the program
   weir pattern test 'where dst port 23 having count > 5' --store DIR";
 
-/// Events shown, sources counted by name, and flows shown of each event.
-const SHOWN_MAX: usize = 5;
+/// Sources shown.
 const SOURCES_SHOWN: usize = 10;
-/// Sources counted; the rest are counted together.
-const SOURCES_MAX: usize = 10_000;
 /// Hours shown one by one.
 const HOURS_SHOWN: usize = 48;
 /// Columns of a sample.
@@ -171,130 +166,62 @@ fn test(which: &str, past: &PastArgs, mut config: Config) -> Result<String> {
     let stop = shutdown::flag()?;
     let trial = Trial::new(pattern.compiled);
     let (trial, told) = past.pass(config, trial, Some(&stop))?;
-    Ok(trial.text(&told))
+    Ok(report(&trial, &told))
 }
 
-/// What the pattern made of the records.
-struct Trial {
-    pattern: Arc<Compiled>,
-    /// Records that passed the filter, and by the hour they ended in.
-    matching: u64,
-    hours: BTreeMap<i64, (u64, u64)>,
-    events: u64,
-    sources: BTreeMap<String, u64>,
-    other_sources: u64,
-    shown: Vec<Event>,
-}
-
-impl Trial {
-    fn new(pattern: Arc<Compiled>) -> Self {
-        Self {
-            pattern,
-            matching: 0,
-            hours: BTreeMap::new(),
-            events: 0,
-            sources: BTreeMap::new(),
-            other_sources: 0,
-            shown: Vec::new(),
+/// The trial for people.
+fn report(trial: &Trial, told: &Told) -> String {
+    let mut text = String::new();
+    let pattern = &trial.pattern;
+    let _ = writeln!(text, "{}: {}", pattern.name(), pattern.title());
+    let _ = writeln!(text, "    {}\n", pattern.behaviour());
+    let _ = writeln!(text, "{}", told.line);
+    let hours = (told.span_s / 3600.0).max(1.0);
+    let _ = writeln!(
+        text,
+        "{} {} passed the filter, {} events: {} an hour",
+        Quantity::Count(trial.matching),
+        pattern.behaviour().records.word(),
+        Quantity::Count(trial.events),
+        Quantity::Ratio(trial.events as f64 / hours),
+    );
+    if trial.events == 0 {
+        return text;
+    }
+    text.push_str("\nhour (UTC)            records  events\n");
+    for (hour, (records, events)) in trial.hours.iter().take(HOURS_SHOWN) {
+        let start = Time::from_secs(hour * 3600).to_string();
+        let start = start.get(..16).unwrap_or(&start).replace('T', " ");
+        let _ = writeln!(text, "{start:<20} {records:>8} {events:>7}");
+    }
+    if let Some(more) = trial
+        .hours
+        .len()
+        .checked_sub(HOURS_SHOWN)
+        .filter(|more| *more > 0)
+    {
+        let _ = writeln!(text, "and {more} more hours");
+    }
+    text.push_str("\nevents  source\n");
+    let sources = trial.sources();
+    for (name, events) in sources.iter().take(SOURCES_SHOWN) {
+        let _ = writeln!(text, "{events:>6}  {name}");
+    }
+    let more = sources.len().saturating_sub(SOURCES_SHOWN) as u64 + trial.other_sources;
+    if more > 0 {
+        let _ = writeln!(text, "        and {more} more");
+    }
+    text.push_str("\nfirst events\n");
+    let style = Style {
+        colour: false,
+        width: WIDTH,
+        verbose: true,
+    };
+    for event in &trial.shown {
+        text.push_str(&text::event(event, style));
+        for flow in event.evidence.iter().take(SHOWN_MAX) {
+            let _ = writeln!(text, "      {}", weir_output::csv::flow(flow));
         }
     }
-
-    fn text(&self, told: &Told) -> String {
-        let mut text = String::new();
-        let pattern = &self.pattern;
-        let _ = writeln!(text, "{}: {}", pattern.name(), pattern.title());
-        let _ = writeln!(text, "    {}\n", pattern.behaviour());
-        let _ = writeln!(text, "{}", told.line);
-        let hours = (told.span_s / 3600.0).max(1.0);
-        let _ = writeln!(
-            text,
-            "{} {} passed the filter, {} events: {} an hour",
-            Quantity::Count(self.matching),
-            pattern.behaviour().records.word(),
-            Quantity::Count(self.events),
-            Quantity::Ratio(self.events as f64 / hours),
-        );
-        if self.events == 0 {
-            return text;
-        }
-        text.push_str("\nhour (UTC)            records  events\n");
-        for (hour, (records, events)) in self.hours.iter().take(HOURS_SHOWN) {
-            let start = Time::from_secs(hour * 3600).to_string();
-            let start = start.get(..16).unwrap_or(&start).replace('T', " ");
-            let _ = writeln!(text, "{start:<20} {records:>8} {events:>7}");
-        }
-        if let Some(more) = self.hours.len().checked_sub(HOURS_SHOWN).filter(|more| *more > 0) {
-            let _ = writeln!(text, "and {more} more hours");
-        }
-        text.push_str("\nevents  source\n");
-        let mut sources: Vec<_> = self.sources.iter().collect();
-        sources.sort_by_key(|(name, events)| (std::cmp::Reverse(**events), *name));
-        for (name, events) in sources.iter().take(SOURCES_SHOWN) {
-            let _ = writeln!(text, "{events:>6}  {name}");
-        }
-        let more = sources.len().saturating_sub(SOURCES_SHOWN) as u64 + self.other_sources;
-        if more > 0 {
-            let _ = writeln!(text, "        and {more} more");
-        }
-        text.push_str("\nfirst events\n");
-        let style = Style {
-            colour: false,
-            width: WIDTH,
-            verbose: true,
-        };
-        for event in &self.shown {
-            text.push_str(&text::event(event, style));
-            for flow in event.evidence.iter().take(SHOWN_MAX) {
-                let _ = writeln!(text, "      {}", weir_output::csv::flow(flow));
-            }
-        }
-        text
-    }
-
-    fn hour(&mut self, at: Time) -> &mut (u64, u64) {
-        self.hours.entry(at.bin(3600)).or_default()
-    }
-}
-
-impl Consumer for Trial {
-    fn batch(&mut self, batch: &Batch) -> io::Result<()> {
-        let pattern = self.pattern.clone();
-        let filter = &pattern.behaviour().filter;
-        let ends: Vec<Time> = match pattern.behaviour().records {
-            Records::Flows => {
-                let fitting = batch.flows.iter().filter(|flow| filter.matches(flow));
-                fitting.map(|flow| flow.end).collect()
-            }
-            Records::Transactions => {
-                let fitting = batch
-                    .transactions
-                    .iter()
-                    .filter(|one| filter.matches_transaction(one));
-                fitting.map(|one| one.end).collect()
-            }
-        };
-        for end in ends {
-            self.matching += 1;
-            self.hour(end).0 += 1;
-        }
-        Ok(())
-    }
-
-    fn change(&mut self, change: Change) -> io::Result<()> {
-        let Change::Closed(event) = change else {
-            return Ok(());
-        };
-        self.events += 1;
-        self.hour(event.detected).1 += 1;
-        let source = event.source.to_string();
-        if self.sources.len() < SOURCES_MAX || self.sources.contains_key(&source) {
-            *self.sources.entry(source).or_default() += 1;
-        } else {
-            self.other_sources += 1;
-        }
-        if self.shown.len() < SHOWN_MAX {
-            self.shown.push(*event);
-        }
-        Ok(())
-    }
+    text
 }

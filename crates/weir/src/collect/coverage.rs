@@ -8,6 +8,11 @@ use weir_model::{MethodMeta, Need};
 
 use crate::config::Config;
 
+/// Active time-outs above this delay what methods see of long flows, seconds.
+const ACTIVE_TIMEOUT_GOOD_S: u32 = 300;
+/// Share of records lost from which counts are not to be trusted, percent.
+const LOST_TOLD_PERCENT: f64 = 1.0;
+
 /// How far a method works on a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -47,6 +52,33 @@ fn reach(instance: &Instance, have: &[Need]) -> Reach {
         }
         Reach::Blind(missing)
     }
+}
+
+/// What spoils detection without making a method blind.
+pub(crate) fn remarks(report: &ExporterReport) -> Vec<String> {
+    let counts = &report.counts;
+    let mut remarks = Vec::new();
+    if let Some(active_s) = report
+        .active_timeout_s
+        .filter(|&time_s| time_s > ACTIVE_TIMEOUT_GOOD_S)
+    {
+        remarks.push(format!(
+            "long flows are told every {active_s} s only; set the active time-out to {ACTIVE_TIMEOUT_GOOD_S} s or less"
+        ));
+    }
+    let lost = counts.lost as f64 * 100.0 / (counts.lost + counts.records).max(1) as f64;
+    if lost >= LOST_TOLD_PERCENT {
+        remarks.push(format!(
+            "{lost:.1} % did not arrive: counts are too low, and answers may look missing"
+        ));
+    }
+    if counts.sampled > 0 {
+        remarks.push("sampled: short exchanges are missed, counts are estimates".into());
+    }
+    if counts.one_way > counts.two_way {
+        remarks.push("most records found no counterpart: export both directions".into());
+    }
+    remarks
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use weir_collector::Collector;
 use weir_enrich::Scope;
 use weir_model::{Batch, Networks, Time};
 
+pub(crate) use coverage::remarks;
 pub use coverage::{Reach, coverage};
 pub use listen::{Listen, Transport};
 pub(crate) use state::report_json;

@@ -17,6 +17,8 @@ const OPERATORS_KEYS: [&str; 4] = ["serve", "detect", "indicators_dir", "geo"];
 /// Words that name files, or let lists be fetched from inside: whoever may change settings must not be able to read this
 /// machine's files, or reach its neighbours, by it.
 const FILE_KEYS: [&str; 6] = ["file", "path", "header_file", "ca_file", "private", "via"];
+/// People's own patterns.
+const PATTERNS: &str = "patterns";
 /// Bytes of the file of changes.
 const MANAGED_BYTES_MAX: usize = 4 << 20;
 
@@ -58,11 +60,24 @@ impl Layers {
         self.managed_file.as_deref()
     }
 
-    /// One table: tables are joined key by key, everything else of the upper layer stands for the lower.
+    /// One table: tables are joined key by key, patterns stand beside one another, everything else of the upper layer
+    /// stands for the lower.
     pub fn merged(&self) -> Table {
         let mut merged = self.base.clone();
         join(&mut merged, &self.managed);
+        if let (Some(Value::Array(own)), Some(Value::Array(more))) =
+            (self.base.get(PATTERNS), self.managed.get(PATTERNS))
+        {
+            let all = own.iter().chain(more).cloned().collect();
+            merged.insert(PATTERNS.to_owned(), Value::Array(all));
+        }
         merged
+    }
+
+    /// Patterns of the file of changes, as they were written.
+    pub fn managed_patterns(&self) -> &[Value] {
+        let patterns = self.managed.get(PATTERNS).and_then(Value::as_array);
+        patterns.map_or(&[], Vec::as_slice)
     }
 
     /// The configuration, checked.
@@ -232,6 +247,23 @@ mod tests {
             base: base.parse().unwrap(),
             ..Layers::default()
         }
+    }
+
+    #[test]
+    fn patterns_made_here_stand_beside_those_of_the_file() {
+        let of = |name: &str| {
+            format!("[[patterns]]\nname = \"{name}\"\ntitle = \"t\"\npattern = \"where dst port 23\"\n")
+        };
+        let mut both = layers(&of("Telnet"));
+        let more = json!({"patterns": [{"name": "Other", "title": "t", "pattern": "where dst port 24"}]});
+        both = both.patched(&more).unwrap();
+        let config = both.config().unwrap();
+        let names: Vec<&str> = config.patterns.iter().map(|one| one.compiled.name()).collect();
+        assert_eq!(names, ["USER_Telnet", "USER_Other"]);
+        assert_eq!(both.managed_patterns().len(), 1);
+        let same = json!({"patterns": [{"name": "Telnet", "title": "t", "pattern": "where dst port 24"}]});
+        let error = both.patched(&same).unwrap().config().err().unwrap().to_string();
+        assert!(error.contains("two patterns"), "{error}");
     }
 
     #[test]

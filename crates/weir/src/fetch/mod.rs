@@ -174,6 +174,20 @@ impl Remote {
         state.tried_s.saturating_add(wait)
     }
 
+    /// Makes it due now, for whoever looks after it. What is known of its copy stays.
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    pub fn make_due(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let state = State {
+            tried_s: 0,
+            url: self.url.as_str().to_owned(),
+            ..self.state()
+        };
+        self.keep(&state)
+    }
+
     /// Fetches the list. With `accept` a copy that shrank much is taken as well.
     ///
     /// # Errors
@@ -197,9 +211,13 @@ impl Remote {
                 state.error = Some(error.to_string());
             }
         }
-        let text = serde_json::to_vec_pretty(&state).map_err(io::Error::other)?;
-        write_whole(&self.folder.join("state.json"), &text)?;
+        self.keep(&state)?;
         fetched
+    }
+
+    fn keep(&self, state: &State) -> io::Result<()> {
+        let text = serde_json::to_vec_pretty(state).map_err(io::Error::other)?;
+        write_whole(&self.folder.join("state.json"), &text)
     }
 
     fn fetch(&self, state: &mut State, accept: bool) -> Result<Fetched, FetchError> {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use weir_api::settings::{ChangeError, MethodSettings, Settings};
@@ -27,8 +27,8 @@ pub(super) struct Configured {
 struct State {
     /// Checked; taken up by sources when they begin something new.
     layers: Layers,
-    /// What reading the lists of indicators came to.
-    indicators: Vec<String>,
+    /// The same, read; for questions. Its indicators are left out.
+    checked: Arc<Config>,
     reload: Option<Reload>,
 }
 
@@ -41,7 +41,7 @@ impl Configured {
             managed,
             state: Mutex::new(State {
                 layers,
-                indicators: config.list_lines,
+                checked: for_questions(config),
                 reload: None,
             }),
             rules,
@@ -59,6 +59,16 @@ impl Configured {
         let mut config = layers.config()?;
         config.triage.rules = self.rules.clone();
         Ok(config)
+    }
+
+    /// As it was read last, for questions about it.
+    pub(super) fn checked(&self) -> Arc<Config> {
+        self.state().checked.clone()
+    }
+
+    /// The files it was read from.
+    pub(super) fn layers(&self) -> Layers {
+        self.state().layers.clone()
     }
 
     /// The latest reading or change.
@@ -84,7 +94,7 @@ impl Configured {
 
     fn take(&self, state: &mut State, config: Config, layers: Layers) -> Reload {
         let reload = self.outcome(&state.layers, &layers);
-        state.indicators = config.list_lines;
+        state.checked = for_questions(config);
         state.layers = layers;
         reload
     }
@@ -144,7 +154,7 @@ impl Configured {
             let state = self.state();
             (
                 state.layers.clone(),
-                state.indicators.clone(),
+                state.checked.list_lines.clone(),
                 state.reload.clone(),
             )
         };
@@ -164,6 +174,12 @@ impl Configured {
         let layers = self.state().layers.clone();
         config::methods(&layers)
     }
+}
+
+/// Without what takes memory and no question is about.
+fn for_questions(mut config: Config) -> Arc<Config> {
+    config.indicators = Arc::default();
+    Arc::new(config)
 }
 
 fn nothing() -> Reload {

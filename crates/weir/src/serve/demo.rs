@@ -74,7 +74,7 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
         tls: None,
         demo: true,
     };
-    let start = |address| Server::start(&stores, &configured, &temporary.0, &at(address), say);
+    let start = |address| Server::start(&stores, (&configured, &board), &temporary.0, &at(address), say);
     let any = SocketAddr::new(demo.listen.ip(), 0);
     // A port that is taken must not spoil the first impression.
     let server = start(demo.listen).or_else(|_| start(any))?;

@@ -15,6 +15,7 @@ use super::connections::{LAST_ANSWERS, serve};
 use super::keeping::Stores;
 use super::program::Running;
 use super::setting::setting;
+use super::status::Board;
 use super::tls;
 
 /// Threads for searches and password checks.
@@ -45,7 +46,7 @@ impl Server {
     /// Opens the port and serves.
     pub(super) fn start(
         stores: &Stores,
-        configured: &Arc<Configured>,
+        (configured, board): (&Arc<Configured>, &Arc<Board>),
         folder: &Path,
         listening: &Listening,
         say: fn(&str),
@@ -66,6 +67,8 @@ impl Server {
             let program = Arc::new(Running {
                 rules: stores.rules.clone(),
                 configured: configured.clone(),
+                board: board.clone(),
+                folder: folder.to_owned(),
             });
             let mut setting = setting(
                 folder,

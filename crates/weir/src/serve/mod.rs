@@ -9,8 +9,10 @@ mod folder;
 mod http;
 mod keeping;
 mod program;
+mod reports;
 mod setting;
 mod status;
+mod tasks;
 mod tls;
 
 use std::path::{Path, PathBuf};
@@ -50,6 +52,8 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 const SOURCES_END: Duration = Duration::from_secs(6);
 /// Threads of sources, each of which may tell one failure.
 const SOURCES_MAX: usize = 64;
+/// Folder of what methods learn, beside the stores.
+const LEARNED: &str = "learned";
 /// Seconds that collected records are held to be put in order.
 const HOLD: Duration = Duration::from_secs(15);
 
@@ -80,7 +84,7 @@ pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
     let configured = Configured::read(serve.config.clone(), Some(managed), stores.rules.clone())?;
     let configured = Arc::new(configured);
     let control = Control::open(&serve.store).context("the control socket in the folder of stores")?;
-    let server = Server::start(&stores, &configured, &serve.store, &serve.listen, say)?;
+    let server = Server::start(&stores, (&configured, &board), &serve.store, &serve.listen, say)?;
     let mut house = House {
         board: board.clone(),
         stores,
@@ -214,7 +218,8 @@ impl House {
     }
 
     fn collect(&mut self, listen: Vec<Listen>, state: &Path) -> Result<()> {
-        let config = self.configured.config()?;
+        let mut config = self.configured.config()?;
+        config.learned = Some(state.join(LEARNED));
         self.refresh(&config, state)?;
         let job = collect::Job {
             config,

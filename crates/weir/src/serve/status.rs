@@ -1,11 +1,13 @@
 //! The board on which sources write how they are, and the status made of it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use weir_api::status::{Blind, Book, Counted, NoticeShown, SourceKind, SourceState, SourceStatus, Status};
+use weir_collector::ExporterReport;
 use weir_detect::Instance;
 use weir_model::{Batch, NANOS_PER_S, Time};
 
@@ -17,7 +19,7 @@ use crate::syscheck::Notice;
 /// Sources on the board; of more, those that ended first are taken off.
 const SOURCES_MAX: usize = 1000;
 /// Exporters shown.
-const EXPORTERS_MAX: usize = 1000;
+pub(super) const EXPORTERS_MAX: usize = 1000;
 /// Silence after which an exporter counts as silent, seconds.
 const SILENT_S: i64 = 120;
 /// How long a notice is shown that is not repeated; they are repeated every hour, seconds.
@@ -37,6 +39,8 @@ struct Notes {
     watermark: Option<Time>,
     /// Where the collector keeps what it knows of exporters.
     exporters: Option<PathBuf>,
+    /// Records of exporters when their statistics were written last, when that was, and the rate since the time before.
+    rates: BTreeMap<IpAddr, (u64, Time, f64)>,
     troubles: Vec<String>,
     /// What methods cannot see in the source that began last.
     blind: Vec<Blind>,
@@ -96,6 +100,11 @@ impl Board {
     /// Exporters are told of in this folder.
     pub(super) fn exporters_in(&self, folder: &Path) {
         self.notes().exporters = Some(folder.to_owned());
+    }
+
+    /// Records a second that an exporter sent lately.
+    pub(super) fn exporter_rate(&self, address: &IpAddr) -> f64 {
+        self.notes().rates.get(address).map_or(0.0, |(_, _, rate)| *rate)
     }
 
     /// Something failed that belongs to no source.
@@ -162,7 +171,10 @@ impl Board {
         for source in notes.sources.values_mut() {
             source.rate(now);
         }
-        let exporters = notes.exporters.as_deref().map(|folder| exporters(folder, now));
+        let exporters = notes
+            .exporters
+            .clone()
+            .map(|folder| exporters(&mut notes.rates, &folder, now));
         let mut sources: Vec<SourceStatus> = notes.sources.values().map(Source::shown).collect();
         sources.extend(exporters.into_iter().flatten());
         sources.extend(notes.troubles.iter().map(|why| SourceStatus {
@@ -256,27 +268,47 @@ fn nothing(name: &str, kind: SourceKind, state: SourceState) -> SourceStatus {
 }
 
 /// Exporters as the collector wrote them down last.
-fn exporters(folder: &Path, now: Time) -> Vec<SourceStatus> {
-    let known = collect::load_exporters(folder).ok().flatten();
-    let reports = known
-        .into_iter()
-        .flat_map(|known| known.reports)
-        .take(EXPORTERS_MAX);
-    let shown = reports.map(|report| {
-        let silent = now.since(report.last) / NANOS_PER_S >= SILENT_S;
-        let state = if silent {
-            SourceState::Silent
-        } else {
-            SourceState::Live
+fn exporters(rates: &mut BTreeMap<IpAddr, (u64, Time, f64)>, folder: &Path, now: Time) -> Vec<SourceStatus> {
+    let Some(known) = collect::load_exporters(folder).ok().flatten() else {
+        return Vec::new();
+    };
+    let mut fresh = BTreeMap::new();
+    let shown = known.reports.iter().take(EXPORTERS_MAX).map(|report| {
+        let records = report.counts.records;
+        let rate = match rates.get(&report.address) {
+            Some(same @ (_, written, _)) if *written == known.written => *same,
+            Some((before, written, _)) => {
+                let passed_s = known.written.secs_since(*written).max(1.0);
+                let rate = records.saturating_sub(*before) as f64 / passed_s;
+                (records, known.written, rate)
+            }
+            None => (records, known.written, 0.0),
         };
+        fresh.insert(report.address, rate);
         SourceStatus {
             packets: report.counts.messages,
-            flows: report.counts.records,
+            flows: records,
             lost: report.counts.lost,
+            flows_per_s: rate.2,
             first: Some(stamp(report.first)),
             last: Some(stamp(report.last)),
-            ..nothing(&report.address.to_string(), SourceKind::Exporter, state)
+            ..nothing(
+                &report.address.to_string(),
+                SourceKind::Exporter,
+                exporter_state(report, now),
+            )
         }
     });
-    shown.collect()
+    let shown = shown.collect();
+    *rates = fresh;
+    shown
+}
+
+/// Does an exporter still send?
+pub(super) fn exporter_state(report: &ExporterReport, now: Time) -> SourceState {
+    if now.since(report.last) / NANOS_PER_S >= SILENT_S {
+        SourceState::Silent
+    } else {
+        SourceState::Live
+    }
 }

@@ -21,6 +21,7 @@ import { count, counted, words } from "../../ui/format";
 import { Empty, Panel, Raw, Shown } from "../../ui/parts";
 import { TimeBars } from "../../ui/TimeBars";
 import { Bulk } from "./Bulk";
+import { Export } from "./Export";
 import { EventTable } from "./EventTable";
 import { EventPanel } from "./Panel";
 import { type EventQuery, Tree } from "./Tree";
@@ -100,6 +101,7 @@ export function EventsScreen() {
             </Text>
             <Group gap="xs">
               {chosen.size > 0 && <Bulk ids={[...chosen]} done={() => setChosen(new Set())} />}
+              <Export query={query} />
               <SegmentedControl
                 size="xs"
                 aria-label="List or tree"

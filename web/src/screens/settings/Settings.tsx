@@ -6,7 +6,10 @@ import { Empty, Go } from "../../ui/parts";
 import { AuditTrail } from "./AuditTrail";
 import { Configuration } from "./Configuration";
 import { FalsePositives } from "./FalsePositives";
+import { Indicators } from "./Indicators";
+import { Jobs } from "./Jobs";
 import { MethodSettings } from "./MethodSettings";
+import { Patterns } from "./Patterns";
 import { Tokens } from "./Tokens";
 import { Users } from "./Users";
 
@@ -14,8 +17,11 @@ const PAGES: { name: string; title: string; page: ReactNode }[] = [
   { name: "false-positives", title: "False positives", page: <FalsePositives /> },
   { name: "configuration", title: "Configuration", page: <Configuration /> },
   { name: "methods", title: "Methods", page: <MethodSettings /> },
+  { name: "patterns", title: "Patterns", page: <Patterns /> },
+  { name: "indicators", title: "Indicators", page: <Indicators /> },
   { name: "users", title: "Users", page: <Users /> },
   { name: "tokens", title: "API tokens", page: <Tokens /> },
+  { name: "jobs", title: "Jobs", page: <Jobs /> },
   { name: "audit", title: "Audit trail", page: <AuditTrail /> },
 ];
 
