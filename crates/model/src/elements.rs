@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::{FlowRecord, Mac, Phase, Time, community_id, ethertype};
+use crate::{FlowRecord, Mac, Phase, Time, community_id};
 
 /// A cell of a flow table.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +72,7 @@ fn with_ports(f: &FlowRecord) -> bool {
 }
 
 fn has_addresses(f: &FlowRecord) -> bool {
-    f.key.is_ip() || f.key.ethertype == ethertype::ARP
+    f.key.has_addresses()
 }
 
 /// TCP flags as nfdump prints them: `.APRS.`, with C and E in front when set.
@@ -303,6 +303,42 @@ pub const ELEMENTS: &[Element] = &[
     row("dst_inside", "", "enrich", "Responder is inside", |f| {
         of_ip(f, Cell::Flag(f.responder_inside))
     }),
+    row(
+        "src_country",
+        "",
+        "enrich",
+        "Country of the initiator (ISO 3166-1)",
+        |f| {
+            f.initiator_place
+                .country
+                .and_then(|country| text(country.as_str()))
+        },
+    ),
+    row(
+        "dst_country",
+        "",
+        "enrich",
+        "Country of the responder (ISO 3166-1)",
+        |f| {
+            f.responder_place
+                .country
+                .and_then(|country| text(country.as_str()))
+        },
+    ),
+    row(
+        "src_asn",
+        "bgpSourceAsNumber",
+        "enrich",
+        "Autonomous system of the initiator",
+        |f| f.initiator_place.as_number.and_then(|asn| number(asn.get())),
+    ),
+    row(
+        "dst_asn",
+        "bgpDestinationAsNumber",
+        "enrich",
+        "Autonomous system of the responder",
+        |f| f.responder_place.as_number.and_then(|asn| number(asn.get())),
+    ),
     row(
         "sampling",
         "samplingInterval",

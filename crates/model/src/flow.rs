@@ -100,6 +100,11 @@ impl FlowKey {
     pub fn is_ip(&self) -> bool {
         matches!(self.ethertype, ethertype::IPV4 | ethertype::IPV6)
     }
+
+    /// Does the key tell endpoints apart by addresses? Of other frames only the MACs do.
+    pub fn has_addresses(&self) -> bool {
+        self.is_ip() || matches!(self.ethertype, ethertype::ARP | ethertype::GOOSE)
+    }
 }
 
 /// Counters of one direction.

@@ -18,12 +18,17 @@ impl Country {
         let good = letters.iter().all(u8::is_ascii_alphabetic);
         good.then(|| Self(letters.map(|letter| letter.to_ascii_uppercase())))
     }
+
+    /// The two letters, upper case.
+    pub fn as_str(&self) -> &str {
+        // They are ASCII by construction.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Country {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [first, second] = self.0.map(char::from);
-        write!(f, "{first}{second}")
+        f.write_str(self.as_str())
     }
 }
 

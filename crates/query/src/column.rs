@@ -3,11 +3,13 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 
 use weir_model::elements::{Cell, ELEMENTS, Element};
 use weir_model::{
-    FieldKind, FlowKey, FlowRecord, Mac, Protocol, Time, Transaction, Value, ethertype, proto, tcp_flags,
+    Country, FieldKind, FlowKey, FlowRecord, Mac, Place, Protocol, Time, Transaction, Value, ethertype,
+    proto, tcp_flags,
 };
 
 /// What a column holds.
@@ -338,6 +340,11 @@ fn specimen() -> FlowRecord {
     (flow.logins.refused, flow.logins.accepted) = (1, 1);
     (flow.sampling, flow.exporter) = (10, Some(local));
     flow.unnamed = Some(Arc::default());
+    let place = Place {
+        country: Country::from_code("CZ"),
+        as_number: NonZeroU32::new(1),
+    };
+    (flow.initiator_place, flow.responder_place) = (place, place);
     flow
 }
 

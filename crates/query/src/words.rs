@@ -57,6 +57,8 @@ pub fn greatest(field: &str) -> u64 {
     let ends = |ending: &str| field == ending || field.ends_with(&format!("_{ending}"));
     if ends("port") || ends("ethertype") {
         u64::from(u16::MAX)
+    } else if ends("asn") {
+        u64::from(u32::MAX)
     } else if ends("vlan") {
         4095
     } else if ["proto", "tos", "ttl", "icmp_type", "icmp_code"]

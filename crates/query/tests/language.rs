@@ -270,14 +270,14 @@ fn completion_follows_the_grammar() {
     .map(|text| format!("{text:?}: {}", offered(text)))
     .collect();
     expect![[r#"
-        "": src dst ip port packets bytes payload_bytes tcp_flags mac ttl inside inet
+        "": src dst ip port packets bytes payload_bytes tcp_flags mac ttl inside country
         "dst po": port
         "dst port ": = != < <= > >= in 445 @servers @wrong
         "app d": dhcp dnp3 dns
         "app dns ": and or
         "ip in [": 10.0.0.0/8 @servers @wrong ]
         "flags ": = S/SA
-        "src_": src_ip src_port src_packets src_bytes src_payload_bytes src_tcp_flags src_mac src_ttl src_inside
+        "src_": src_ip src_port src_packets src_bytes src_payload_bytes src_tcp_flags src_mac src_ttl src_inside src_country src_asn
         "blort x": "#]].assert_eq(&all.join("\n"));
     let part = &complete("dst po and any", 6, Catalog::flows(), &NoLists)[0];
     assert_eq!((part.label.as_str(), part.replace.clone()), ("port", 4..6));
@@ -330,4 +330,35 @@ fn explanations_and_sql() {
           Records where proto (IP protocol) is tcp and src port (initiator port) is 80, 443 or 1000 to 2000 and src inside (initiator is inside) (yes) and dst inside (responder is inside) (yes).
           (("proto" = {p0:UInt64}) AND ("src_port" BETWEEN {p3:UInt64} AND {p4:UInt64} OR "src_port" IN ({p1:UInt64}, {p2:UInt64})) AND "src_inside" = true AND "dst_inside" = true)
           (("proto" = 6) AND ("src_port" BETWEEN 1000 AND 2000 OR "src_port" IN (80, 443)) AND "src_inside" = true AND "dst_inside" = true)"#]].assert_eq(&all.join("\n"));
+}
+
+/// Countries in either case, systems by number, and what is neither.
+#[test]
+fn places() {
+    let parsed = |text: &str| match parse(text, Catalog::flows(), &NoLists) {
+        Ok(expr) => explain(&expr),
+        Err(error) => error.to_string(),
+    };
+    let all: Vec<String> = [
+        "src country cz",
+        "country in [CZ, de] and not dst as 64500",
+        "as 64500..64511",
+        "country czech",
+        "asn > 5000000000",
+    ]
+    .into_iter()
+    .map(parsed)
+    .collect();
+    expect![[r#"
+        Records where src country (country of the initiator (ISO 3166-1)) is "CZ".
+        Records where country of either side is "CZ" or "DE" and it is not so that dst asn (autonomous system of the responder) is 64500.
+        Records where asn of either side is 64500 to 64511.
+        "czech" is no country code such as CZ
+          country czech
+                  ^^^^^
+        expected CZ
+        "5000000000" is more than asn can be (4294967295)
+          asn > 5000000000
+                ^^^^^^^^^^
+        expected 10"#]].assert_eq(&all.join("\n"));
 }

@@ -28,6 +28,7 @@ pub(crate) fn operators(kind: Kind) -> Vec<String> {
 pub(crate) fn example(field: &Field) -> String {
     let text = match field.kind {
         _ if field.name == "proto" => "tcp",
+        _ if is_country(field) => "CZ",
         Kind::Number(Unit::Count) if field.name.ends_with("port") => "445",
         Kind::Number(Unit::Count) => "10",
         Kind::Number(Unit::Bytes) => "10M",
@@ -44,6 +45,11 @@ pub(crate) fn example(field: &Field) -> String {
         }
     };
     text.to_owned()
+}
+
+/// Does it hold countries, whose codes people write in either case?
+fn is_country(field: &Field) -> bool {
+    field.name.ends_with("country")
 }
 
 /// How the values are meant; negation is the caller's.
@@ -377,6 +383,13 @@ impl Parser<'_> {
         let values = self.values(field)?;
         let closed = words::closed(field.name);
         let one = |item: &(String, std::ops::Range<usize>)| {
+            if is_country(field) {
+                return self.typed(field, item, |code| {
+                    let country = weir_model::Country::from_code(code);
+                    let country = country.ok_or_else(|| format!("{code:?} is no country code such as CZ"))?;
+                    Ok(country.as_str().into())
+                });
+            }
             let Some(closed) = &closed else {
                 return Ok(item.0.as_str().into());
             };

@@ -1,9 +1,13 @@
 //! Random flow records and random trees for the property tests, drawn from few values so that comparisons often hold.
 
+use std::num::NonZeroU32;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use weir_model::{ConnState, Counters, FlowKey, FlowRecord, Mac, Phase, Protocol, Time, ethertype, proto};
+use weir_model::{
+    ConnState, Counters, Country, FlowKey, FlowRecord, Mac, Phase, Place, Protocol, Time, ethertype, proto,
+};
 use weir_query::{
     Catalog, Check, Expr, Field, FlagTest, Kind, Order, Pattern, Set, TextTest, Words, address, mac_number,
 };
@@ -35,6 +39,18 @@ fn counters() -> impl Strategy<Value = Counters> {
         })
 }
 
+fn places() -> impl Strategy<Value = Place> {
+    let country = prop_oneof![
+        Just(None),
+        Just(Country::from_code("CZ")),
+        Just(Country::from_code("DE"))
+    ];
+    (country, 0_u32..4).prop_map(|(country, number)| Place {
+        country,
+        as_number: NonZeroU32::new(number),
+    })
+}
+
 prop_compose! {
     fn keys()(
         initiator_ip in ips(),
@@ -64,7 +80,7 @@ prop_compose! {
         state in prop_oneof![Just(ConnState::S0), Just(ConnState::SF), Just(ConnState::Rej)],
         app in option::of(prop_oneof![Just(Protocol::Dns), Just(Protocol::Http), Just(Protocol::Tls)]),
         icmp in option::of((0_u8..4, 0_u8..2)),
-        inside in (any::<bool>(), any::<bool>()),
+        (inside, places) in ((any::<bool>(), any::<bool>()), (places(), places())),
         letters in "[SsAaDdFf]{0,4}",
     ) -> FlowRecord {
         let start = Time::from_secs(NOW_S) + start;
@@ -76,6 +92,7 @@ prop_compose! {
         (flow.initiator_mac, flow.responder_mac) = mac;
         (flow.phase, flow.conn_state, flow.protocol, flow.icmp) = (phase, state, app, icmp);
         (flow.initiator_inside, flow.responder_inside) = inside;
+        (flow.initiator_place, flow.responder_place) = places;
         letters.bytes().for_each(|letter| flow.history.push(letter));
         flow
     }
@@ -88,7 +105,7 @@ fn numbers(field: &Field) -> BoxedStrategy<u64> {
             prop_oneof![Just(53), Just(80), Just(443), Just(445), 0_u64..4, 1020_u64..1030].boxed()
         }
         Some("ethertype") => prop_oneof![Just(0x0800), Just(0x86dd), Just(0x0806)].boxed(),
-        Some("vlan" | "ttl" | "tos" | "proto" | "type" | "code") => (0_u64..20).boxed(),
+        Some("asn" | "vlan" | "ttl" | "tos" | "proto" | "type" | "code") => (0_u64..20).boxed(),
         Some("duration") => prop_oneof![Just(0), Just(1_000_000), 0_u64..5_000_000_000].boxed(),
         _ => prop_oneof![0_u64..5, 0_u64..3000, 999_990_u64..1_000_010, Just(u64::MAX)].boxed(),
     }
@@ -133,6 +150,7 @@ fn words(field: &Field) -> BoxedStrategy<String> {
         "phase" => &["start", "update", "end"],
         "app_by" => &["content", "port"],
         "initiator_reason" => &["syn", "first_packet"],
+        "country" | "src_country" | "dst_country" => &["CZ", "DE", "US"],
         _ => return texts().boxed(),
     };
     proptest::sample::select(closed.to_vec())

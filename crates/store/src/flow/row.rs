@@ -63,7 +63,7 @@ pub(crate) fn other_id(flow: &FlowRecord) -> Option<u64> {
 /// The key as it will be read back: frames without addresses have the unspecified one, other than IP protocol 0.
 fn stored_key(key: &FlowKey) -> FlowKey {
     let six = key.ethertype == ethertype::IPV6;
-    let addressed = key.is_ip() || key.ethertype == ethertype::ARP;
+    let addressed = key.has_addresses();
     let stored = |address| {
         if addressed {
             ip((high(address), low(address)), six)
@@ -141,7 +141,7 @@ impl Row {
     pub(crate) fn record(self) -> FlowRecord {
         let mut flow = self.flow;
         let key = &mut flow.key;
-        if key.is_ip() || key.ethertype == ethertype::ARP {
+        if key.has_addresses() {
             let six = key.ethertype == ethertype::IPV6;
             (key.initiator_ip, key.responder_ip) = (ip(self.src, six), ip(self.dst, six));
         }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use weir_model::{FlowId, FlowRecord, Time, Transaction, ethertype};
+use weir_model::{FlowId, FlowRecord, Time, Transaction};
 use weir_query::address;
 
 use super::super::row::{self, Moment};
@@ -80,7 +80,7 @@ const REPLACED: [&str; 16] = [
 ];
 
 fn addressed(flow: &FlowRecord) -> bool {
-    flow.key.is_ip() || flow.key.ethertype == ethertype::ARP
+    flow.key.has_addresses()
 }
 
 const SRC: Stored = Stored::Address(|f| addressed(f).then(|| address(f.key.initiator_ip)));

@@ -1,10 +1,11 @@
 //! The physical columns of the flow table, one row each: name, type, layout, how a record gives the value and how a
 //! row takes it back.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use weir_model::proto::{SCTP, TCP, UDP};
-use weir_model::{Counters, FlowRecord, Mac, ethertype};
+use weir_model::{Counters, Country, FlowRecord, Mac};
 
 use super::Codec::{Delta, Dictionary, Split};
 use super::Form::{self, Flag, I64, Millis, Text, U8, U16, U32, U64, Words};
@@ -52,7 +53,7 @@ fn with_ports(f: &FlowRecord) -> bool {
 }
 
 fn has_addresses(f: &FlowRecord) -> bool {
-    f.key.is_ip() || f.key.ethertype == ethertype::ARP
+    f.key.has_addresses()
 }
 
 fn of_ip(f: &FlowRecord, value: impl Into<u64>) -> Option<u64> {
@@ -528,7 +529,43 @@ pub static COLUMNS: &[Column] = &[
         read: Read::Text(|f| f.unnamed.as_ref().map(|told| told.as_str())),
         write: Write::Text(|r, told| r.flow.unnamed = Some(Arc::new(told.to_owned()))),
     },
+    country(
+        "src_country",
+        Read::Text(|f| f.initiator_place.country.as_ref().map(Country::as_str)),
+        Write::Text(|r, code| r.flow.initiator_place.country = Country::from_code(code)),
+    ),
+    country(
+        "dst_country",
+        Read::Text(|f| f.responder_place.country.as_ref().map(Country::as_str)),
+        Write::Text(|r, code| r.flow.responder_place.country = Country::from_code(code)),
+    ),
+    maybe(
+        "src_asn",
+        U32,
+        Dictionary,
+        |f| f.initiator_place.as_number.map(|asn| asn.get().into()),
+        |r, v| r.flow.initiator_place.as_number = NonZeroU32::new(v as u32),
+    ),
+    maybe(
+        "dst_asn",
+        U32,
+        Dictionary,
+        |f| f.responder_place.as_number.map(|asn| asn.get().into()),
+        |r, v| r.flow.responder_place.as_number = NonZeroU32::new(v as u32),
+    ),
 ];
+
+/// The country of one side, two letters.
+const fn country(name: &'static str, read: Read, write: Write) -> Column {
+    Column {
+        name,
+        form: Text,
+        codec: Dictionary,
+        nullable: true,
+        read,
+        write,
+    }
+}
 
 fn mac(number: u64) -> Mac {
     let [_, _, bytes @ ..] = number.to_be_bytes();

@@ -1,12 +1,13 @@
 //! Random flow records for the store's tests: everything a meter or a collector can say, extremes included.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use weir_model::{
-    ConnState, Counters, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Logins, Mac, Phase,
-    Protocol, Time, ethertype, proto,
+    ConnState, Counters, Country, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Logins, Mac,
+    Phase, Place, Protocol, Time, ethertype, proto,
 };
 
 /// A record of a TCP flow with this number in it.
@@ -101,7 +102,7 @@ prop_compose! {
         (state, history) in (0..ConnState::ALL.len(), "[A-Za-z^]{0,24}"),
         app in prop::option::of((prop::sample::select(Protocol::ALL), any::<bool>())),
         logins in any::<[u16; 2]>(),
-        inside in any::<[bool; 2]>(),
+        (inside, places) in (any::<[bool; 2]>(), any::<[(bool, u32); 2]>()),
         (sampling, exporter) in (1..3000_u32, prop::option::of(any::<u32>())),
         (duplicate, unnamed) in (any::<bool>(), prop::option::of("e[0-9]{1,5}id[0-9]=([0-9a-f]{2}){0,4}")),
     ) -> FlowRecord {
@@ -137,6 +138,10 @@ prop_compose! {
         if let Some((app, by_content)) = app {
             (flow.protocol, flow.protocol_by_content) = (Some(app), by_content);
         }
+        [flow.initiator_place, flow.responder_place] = places.map(|(known, number)| Place {
+            country: Country::from_code(["SE", "CZ"][number as usize % 2]).filter(|_| known),
+            as_number: NonZeroU32::new(number),
+        });
         flow.logins = Logins { refused: logins[0], accepted: logins[1] };
         flow.sampling = sampling;
         flow.exporter = exporter.map(|bits| Ipv4Addr::from(bits).into());
