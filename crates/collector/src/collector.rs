@@ -12,6 +12,7 @@ use crate::duplicates::{Duplicates, Mark};
 use crate::exporter::{DomainKey, Exporter};
 use crate::intake::Intake;
 use crate::pairing::{Pairing, PairingCounts};
+use crate::plans::Plans;
 use crate::sampling::Samplers;
 use crate::state::SessionState;
 use crate::stitching::{Stitching, StitchingCounts};
@@ -43,6 +44,7 @@ pub(crate) struct Scratch {
     /// Elements without a name found in lists.
     pub(crate) in_lists: Vec<(u32, u16)>,
     pub(crate) unknown: Unknown,
+    pub(crate) plans: Plans,
 }
 
 impl Scratch {
@@ -186,8 +188,9 @@ impl Collector {
                 format: session.format,
                 domain: session.domain,
             };
+            let plans = &mut self.scratch.plans;
             let change = exporter.with_domain(key, (self.messages, now), |domain, counts, _| {
-                domain.restore(session.state, counts);
+                domain.restore(session.state, counts, plans);
             });
             self.held_bytes = self.held_bytes.saturating_add_signed(change);
         }

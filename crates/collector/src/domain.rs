@@ -10,6 +10,7 @@ use weir_wire::export::{Definition, Field, Format, Header, Message, Plan, Readin
 use crate::collector::Scratch;
 use crate::counts::Counts;
 use crate::parked::{Parked, ParkedSet};
+use crate::plans::Plans;
 use crate::sampling::Samplers;
 use crate::sequence::{Sequence, Step};
 use crate::state::DomainState;
@@ -146,10 +147,10 @@ impl Domain {
     }
 
     /// Takes what an earlier run kept, within the same limits as what exporters send.
-    pub(crate) fn restore(&mut self, state: DomainState, counts: &mut Counts) {
+    pub(crate) fn restore(&mut self, state: DomainState, counts: &mut Counts, plans: &mut Plans) {
         for template in state.templates {
             if template.fields.len() <= Template::FIELDS_MAX {
-                self.learn(template, counts);
+                self.learn(template, counts, plans);
             }
         }
         self.samplers = Samplers::restore(state.samplers);
@@ -181,7 +182,7 @@ impl Domain {
         match definition {
             Definition::Template(template) => {
                 let id = template.id;
-                if self.learn(template, counts) {
+                if self.learn(template, counts, &mut scratch.plans) {
                     self.replay(id, counts, scratch, taken);
                 }
             }
@@ -205,7 +206,7 @@ impl Domain {
     }
 
     /// Learns a template; true when it is new or means something else than before.
-    fn learn(&mut self, template: Template, counts: &mut Counts) -> bool {
+    fn learn(&mut self, template: Template, counts: &mut Counts, plans: &mut Plans) -> bool {
         let full = self.templates.len() >= TEMPLATES_MAX;
         match self.templates.get(&template.id) {
             Some(known) if known.template == template => return false,
@@ -216,7 +217,7 @@ impl Domain {
             }
             None => counts.templates += 1,
         }
-        let plan = Arc::new(Plan::new(&template));
+        let plan = plans.of(&template);
         self.fields += template.fields.len();
         let before = self.templates.insert(template.id, Known { template, plan });
         self.fields -= before.map_or(0, |known| known.template.fields.len());

@@ -9,6 +9,11 @@ use crate::timeouts::Timeouts;
 /// Clock differences below this are the network's, and of clocks that tell whole seconds.
 const SKEW_MIN_NS: i64 = 5 * NANOS_PER_S;
 
+/// Records that time-outs are learned from, and one of how many after them: of many exporters each has its histograms
+/// far from any cache.
+const LEARNED_MIN: u64 = 1_024;
+const LEARNED_ONE_OF: u64 = 16;
+
 /// Habits of one exporter.
 #[derive(Default)]
 pub(crate) struct Habits {
@@ -21,7 +26,9 @@ pub(crate) struct Habits {
 impl Habits {
     /// Learns from a record exported at `export`.
     pub(crate) fn see(&mut self, one: &OneWay, export: Time, counts: &mut Counts) {
-        self.timeouts.see(one, export);
+        if counts.records <= LEARNED_MIN || counts.records.is_multiple_of(LEARNED_ONE_OF) {
+            self.timeouts.see(one, export);
+        }
         counts.sampled += u64::from(one.sampling > 1);
         let known = self.sampling.contains(&one.sampling);
         if !known && self.sampling.len() < ExporterReport::SAMPLINGS_MAX {

@@ -158,7 +158,10 @@ pub(super) fn troubles(counts: &Counts) -> Vec<String> {
         ("sets dropped without template", counts.sets_dropped),
         ("records about no IP flow", counts.not_flows),
         ("lost by samplers", counts.sampler_drops),
-        ("flows whose doubles pass unmarked, if they come", counts.marks_displaced),
+        (
+            "flows whose doubles pass unmarked, if they come",
+            counts.marks_displaced,
+        ),
         ("lists that nothing was taken from", counts.lists_passed),
         ("values without a name too long to keep", counts.unnamed_cut),
         ("domains forgotten", counts.domains_evicted),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::{Ipv6V6Only, RcvBuf, RcvBufForce, ReceiveTimeout, ReusePort};
@@ -23,6 +24,10 @@ use super::wall;
 pub(super) const BUFFER_BYTES: usize = 64 << 20;
 /// Datagrams taken with one call.
 const BATCH: usize = 64;
+/// Fewer than this at once, and more are let gather for a moment: each call wakes two threads, which costs more than the
+/// records of a datagram. The kernel's buffer holds what comes meanwhile.
+const FEW: usize = BATCH / 2;
+const GATHER: Duration = Duration::from_millis(2);
 /// Largest UDP payload.
 const DATAGRAM_MAX: usize = 65_535;
 /// Longest wait for a datagram before the stop flag is looked at, milliseconds.
@@ -116,10 +121,12 @@ impl UdpListener {
                 MsgFlags::MSG_WAITFORONE
             };
             match self.batch(&mut buffers, &mut headers, flags, allowed) {
-                Ok(chunk) if chunk.is_empty() => {}
-                Ok(chunk) => {
-                    if !queue.push(Item::Chunk(chunk)) {
+                Ok((chunk, read)) => {
+                    if !chunk.is_empty() && !queue.push(Item::Chunk(chunk)) {
                         return;
+                    }
+                    if read < FEW && !leaving {
+                        std::thread::sleep(GATHER);
                     }
                 }
                 Err(Errno::EAGAIN) if leaving => return,
@@ -127,20 +134,21 @@ impl UdpListener {
                 Err(_) => {
                     self.tally.errors.fetch_add(1, Ordering::Relaxed);
                     leaving = stop.load(Ordering::Relaxed);
-                    std::thread::sleep(std::time::Duration::from_millis(WAIT_MS as u64));
+                    std::thread::sleep(Duration::from_millis(WAIT_MS as u64));
                 }
             }
             leaving |= stop.load(Ordering::Relaxed);
         }
     }
 
+    /// What the kernel holds, and how many datagrams that were, those of strangers included.
     fn batch(
         &self,
         buffers: &mut [Vec<u8>],
         headers: &mut MultiHeaders<SockaddrStorage>,
         flags: MsgFlags,
         allowed: Option<&Networks>,
-    ) -> nix::Result<Chunk> {
+    ) -> nix::Result<(Chunk, usize)> {
         let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers
             .iter_mut()
             .map(|buffer| [IoSliceMut::new(buffer)])
@@ -161,7 +169,7 @@ impl UdpListener {
         self.tally.read.fetch_add(read, Ordering::Relaxed);
         self.tally.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.tally.refused.fetch_add(refused, Ordering::Relaxed);
-        Ok(chunk)
+        Ok((chunk, read as usize))
     }
 
     /// Datagrams the kernel dropped at this socket since it was opened; `None` where the kernel does not tell.
