@@ -182,6 +182,9 @@ struct DetectOptions {
     /// Records of the flood, each from another source, in a second run; 0: no second run
     #[arg(long, default_value_t = 5_000_000)]
     forged: u64,
+    /// Run each method alone instead, and say what each costs
+    #[arg(long)]
+    each: bool,
     /// Event time each run is spread over, seconds
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=864_000))]
     seconds: u64,
@@ -359,6 +362,10 @@ fn measure_detection(options: &DetectOptions) -> io::Result<bool> {
         forged: 0,
         seconds: options.seconds,
     };
+    if options.each {
+        writeln!(io::stdout(), "{}", detect::each(ordinary)?)?;
+        return Ok(true);
+    }
     let flood = detect::traffic::Settings {
         forged: options.forged,
         ..ordinary

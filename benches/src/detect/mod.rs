@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::io;
 use std::net::IpAddr;
 
-use weir_detect::{Instance, REGISTRY, Shard, ShardStats};
+use weir_detect::{Entry, Instance, REGISTRY, Shard, ShardStats};
 use weir_model::Need;
 
 use crate::store::cpu_s;
@@ -33,35 +33,69 @@ pub struct Outcome {
     methods: usize,
     records: u64,
     cpu_s: f64,
+    /// Of the second half, in which nearly every host has its cells.
+    settled_cpu_s: f64,
     generator_cpu_s: f64,
     /// Growth of resident memory from the first record to the last, at its largest.
     grown_bytes: u64,
     cells: usize,
     evictions: u64,
     panicked: usize,
+    folds: u64,
+    /// Of the method with the largest.
+    cell_bytes: usize,
     /// `METHOD.Submethod source` of everything told.
     told: BTreeSet<String>,
 }
 
 /// Runs every method over the traffic on one shard.
 pub fn run(settings: Settings) -> io::Result<Outcome> {
+    run_these(settings, REGISTRY)
+}
+
+/// Runs every method alone over the same traffic: a table of what each costs, dearest first.
+pub fn each(settings: Settings) -> io::Result<String> {
+    let mut rows = Vec::new();
+    for entry in REGISTRY {
+        let outcome = run_these(settings, std::slice::from_ref(entry))?;
+        let ns = outcome.cpu_s * 1e9 / outcome.records.max(1) as f64;
+        rows.push((ns, entry.meta.code, outcome));
+    }
+    rows.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let mut text =
+        "| method | ns per record | folds per record | cells | bytes a cell, without what it points at \
+                    | given up |\n|---|---|---|---|---|---|\n"
+            .to_owned();
+    for (ns, code, outcome) in rows {
+        let folds = outcome.folds as f64 / outcome.records.max(1) as f64;
+        let _ = writeln!(
+            text,
+            "| {code} | {ns:.0} | {folds:.2} | {} | {} | {} |",
+            outcome.cells, outcome.cell_bytes, outcome.evictions
+        );
+    }
+    Ok(text)
+}
+
+fn run_these(settings: Settings, entries: &'static [Entry]) -> io::Result<Outcome> {
     let before = cpu_s()?;
     let records = Traffic::new(settings)
         .map(|batch| std::hint::black_box(batch).flows.len() as u64)
         .sum();
     let generator_cpu_s = cpu_s()? - before;
 
-    let instances = REGISTRY
-        .iter()
-        .map(|entry| entry.instance("default", serde_json::json!({}), &[], FEED))
-        .collect::<Result<Vec<Instance>, _>>()
-        .map_err(io::Error::other)?;
+    let instances = instances(entries)?;
     let mut shard = Shard::new(0, 1, &instances);
     let mut told = BTreeSet::new();
     let (resident, mut largest) = (resident_bytes()?, 0);
-    let (mut cells, mut evictions, mut panicked) = (0, 0, 0);
+    let (mut cells, mut evictions, mut panicked, mut folds, mut cell_bytes) = (0, 0, 0, 0, 0);
     let before = cpu_s()?;
+    let (mut done, mut halfway) = (0, None);
     for (at, batch) in Traffic::new(settings).enumerate() {
+        if done >= records / 2 && halfway.is_none() {
+            halfway = Some(cpu_s()?);
+        }
+        done += batch.flows.len() as u64;
         let ends = batch.ticks.iter().any(|tick| tick.end);
         // The end closes every cell: what they hold is looked at before it, and now and then.
         if ends || at % 1024 == 0 {
@@ -82,14 +116,20 @@ pub fn run(settings: Settings) -> io::Result<Outcome> {
             ));
         }
     }
-    let cpu_s = cpu_s()? - before - generator_cpu_s;
+    let end = cpu_s()?;
+    let cpu_s = end - before - generator_cpu_s;
+    let settled_cpu_s = end - halfway.unwrap_or(before) - generator_cpu_s / 2.0;
     for ShardStats {
         evictions: gone,
         panicked: broke,
+        folds: folded,
+        cell_bytes: bytes,
         ..
     } in shard.stats()
     {
         evictions += gone;
+        folds += folded;
+        cell_bytes = cell_bytes.max(bytes);
         panicked += usize::from(broke);
     }
     Ok(Outcome {
@@ -97,13 +137,25 @@ pub fn run(settings: Settings) -> io::Result<Outcome> {
         methods: instances.len(),
         records,
         cpu_s,
+        settled_cpu_s,
         generator_cpu_s,
         grown_bytes: largest,
         cells,
         evictions,
         panicked,
+        folds,
+        cell_bytes,
         told,
     })
+}
+
+/// Each method with its defaults.
+fn instances(entries: &'static [Entry]) -> io::Result<Vec<Instance>> {
+    entries
+        .iter()
+        .map(|entry| entry.instance("default", serde_json::json!({}), &[], FEED))
+        .collect::<Result<Vec<Instance>, _>>()
+        .map_err(io::Error::other)
 }
 
 impl Outcome {
@@ -196,6 +248,11 @@ impl Outcome {
                 "records per CPU-second",
                 format!("{:.0}", self.rate()),
                 bar(RATE_BAR),
+            ),
+            (
+                "records per CPU-second, second half",
+                format!("{:.0}", self.records as f64 / 2.0 / self.settled_cpu_s),
+                none(),
             ),
             ("CPU-seconds", format!("{:.2}", self.cpu_s), none()),
             (

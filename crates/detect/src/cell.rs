@@ -124,9 +124,11 @@ fn bits(ip: IpAddr) -> u128 {
 pub(crate) const PARTITIONS: usize = 1 << 4;
 
 /// The cells one record counts in; at most [`Cells::MAX`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cells {
-    keys: [Option<(CellKey, Opens)>; Cells::MAX],
+    keys: [(CellKey, Opens); Cells::MAX],
+    /// Of those, in use.
+    len: usize,
     /// Cells past those, of methods whose number of cells is configured.
     more: Vec<CellKey>,
 }
@@ -138,6 +140,16 @@ pub(crate) enum Opens {
     Cell,
     /// It is passed over.
     Nothing,
+}
+
+impl Default for Cells {
+    fn default() -> Self {
+        Self {
+            keys: [(CellKey::network(), Opens::Nothing); Self::MAX],
+            len: 0,
+            more: Vec::new(),
+        }
+    }
 }
 
 impl Cells {
@@ -160,17 +172,26 @@ impl Cells {
     }
 
     fn put(&mut self, key: CellKey, opens: Opens) {
-        let free = self.keys.iter_mut().find(|slot| slot.is_none());
+        let free = self.keys.get_mut(self.len);
         debug_assert!(free.is_some(), "more than {} cells for one record", Self::MAX);
         if let Some(slot) = free {
-            *slot = Some((key, opens));
+            *slot = (key, opens);
+            self.len += 1;
         }
     }
 
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (CellKey, Opens)> + use<> {
-        let more = std::mem::take(&mut self.more).into_iter();
-        let keys = std::mem::take(&mut self.keys).into_iter().flatten();
-        keys.chain(more.map(|key| (key, Opens::Cell)))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (CellKey, Opens)> {
+        let more = self.more.iter().map(|&key| (key, Opens::Cell));
+        self.keys[..self.len].iter().copied().chain(more)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0 && self.more.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.more.clear();
     }
 }
 
@@ -182,6 +203,14 @@ pub(crate) enum Record<'a> {
 }
 
 impl Record<'_> {
+    /// Its place in the total order of the pipeline.
+    pub(crate) fn seq(self) -> u64 {
+        match self {
+            Self::Flow(flow) => flow.seq,
+            Self::Transaction(transaction) => transaction.seq,
+        }
+    }
+
     /// Start of the exchange, for gaps.
     pub(crate) fn start(self) -> Time {
         match self {

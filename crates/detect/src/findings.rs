@@ -11,11 +11,48 @@ use crate::CellKey;
 /// Seconds of event time between reports of one cell and submethod, after the first (vendor's update interval).
 pub(crate) const UPDATE_INTERVAL_S: i64 = 300;
 
-/// When a cell last reported which submethod, about which host where the cell tells of many.
-pub(crate) type Reported = Vec<(u8, Option<IpAddr>, Time)>;
+/// A report: the submethod's index, the host it is about where the cell tells of many, and when.
+pub(crate) type Report = (u8, Option<IpAddr>, Time);
 
-/// Hosts whose last report a network-wide cell remembers; past it the oldest may be repeated early.
-const REPORTED_MAX: usize = 256;
+/// When a cell last reported which submethod. Hardly any cell ever does, so it takes one word until then.
+#[derive(Debug, Default)]
+pub(crate) struct Reported(Option<Box<Reports>>);
+
+#[derive(Debug, Default)]
+struct Reports {
+    /// Oldest first.
+    list: Vec<Report>,
+}
+
+impl Reported {
+    /// Hosts whose last report a network-wide cell remembers; past it the oldest may be repeated early.
+    const MAX: usize = 256;
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Report> {
+        self.0.iter().flat_map(|reports| &reports.list)
+    }
+
+    fn last(&self, submethod: u8, host: Option<IpAddr>) -> Option<Time> {
+        let known = self.iter().find(|one| (one.0, one.1) == (submethod, host));
+        known.map(|&(_, _, at)| at)
+    }
+
+    fn note(&mut self, submethod: u8, host: Option<IpAddr>, now: Time) {
+        let list = &mut self.0.get_or_insert_default().list;
+        list.retain(|one| (one.0, one.1) != (submethod, host));
+        if list.len() >= Self::MAX {
+            list.remove(0);
+        }
+        list.push((submethod, host, now));
+    }
+}
+
+impl FromIterator<Report> for Reported {
+    fn from_iter<I: IntoIterator<Item = Report>>(reports: I) -> Self {
+        let list: Vec<Report> = reports.into_iter().collect();
+        Self((!list.is_empty()).then(|| Box::new(Reports { list })))
+    }
+}
 
 /// Collects what one judgement of one cell finds.
 pub struct Findings<'a> {
@@ -61,11 +98,8 @@ impl Findings<'_> {
             && (self.closing
                 || self
                     .reported
-                    .iter()
-                    .find(|(known, about, _)| (*known, *about) == (index, host))
-                    .is_none_or(|(_, _, at)| {
-                        self.now.since(*at) >= UPDATE_INTERVAL_S * weir_model::NANOS_PER_S
-                    }))
+                    .last(index, host)
+                    .is_none_or(|at| self.now.since(at) >= UPDATE_INTERVAL_S * weir_model::NANOS_PER_S))
     }
 
     /// Lets the submethod's rules decide on the facts. When one holds, returns the finding to be completed with
@@ -87,12 +121,7 @@ impl Findings<'_> {
         }
         let (index, meta) = self.lookup(submethod)?;
         let rule = meta.holds(&facts)?;
-        self.reported
-            .retain(|(known, about, _)| (*known, *about) != (index, host));
-        if self.reported.len() >= REPORTED_MAX {
-            self.reported.remove(0);
-        }
-        self.reported.push((index, host, self.now));
+        self.reported.note(index, host, self.now);
         let cell = match host {
             Some(host) => CellKey { host, ..*self.cell },
             None => *self.cell,

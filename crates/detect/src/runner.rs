@@ -4,20 +4,25 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use ahash::RandomState;
 use weir_model::{Batch, Finding, Item, MethodMeta, NANOS_PER_S, Need, Time};
 use weir_query::Expr;
 
 use crate::cell::{Opens, PARTITIONS, Record};
 use crate::learned::{self, Header};
 use crate::registry::Make;
-use crate::table::{Cell, CellTable, Gone};
+use crate::table::{self, Cell, CellTable, Gone};
 use crate::{CellKey, Cells, Checkpoint, Findings, Method, RestoreError, Restored};
 
 mod keeping;
 
-/// Cells one instance keeps over all shards. With a few hundred bytes a cell this bounds a method to tens of MiB; past
-/// it the longest silent cell is judged a last time, forgotten and counted.
-const CELLS_MAX: usize = 65_536;
+/// Cells one instance keeps over all shards: enough for a network of a hundred thousand busy hosts. With a few hundred
+/// bytes a cell this bounds a method to tens of MiB; past it the longest silent cell is judged a last time, forgotten and
+/// counted.
+const CELLS_MAX: usize = 131_072;
+
+/// Cells whose places are looked up together before any is folded, so that their cache misses overlap.
+const STEPS: usize = 256;
 
 /// A configured method, ready to be run by any number of shards.
 pub struct Instance {
@@ -66,6 +71,8 @@ pub struct ShardStats {
     pub judgements: u64,
     pub findings: u64,
     pub cells: usize,
+    /// Memory of one cell with its place in the table, bytes, without what it points at.
+    pub cell_bytes: usize,
     pub evictions: u64,
     /// Switched off after a panic.
     pub panicked: bool,
@@ -199,6 +206,17 @@ pub(crate) trait Run: Send {
     fn progress(&self) -> Option<Progress>;
 }
 
+/// A record on its way into one of its cells.
+struct Step<'a> {
+    record: Record<'a>,
+    key: CellKey,
+    opens: Opens,
+    partition: usize,
+    hash: u64,
+    /// Where the cell was when it was looked up.
+    place: u32,
+}
+
 /// A running instance of a method.
 pub(crate) struct Typed<M: Method> {
     params: Arc<M::Params>,
@@ -208,6 +226,7 @@ pub(crate) struct Typed<M: Method> {
     off: Vec<&'static str>,
     filter: Option<Arc<Filter>>,
     tables: Vec<CellTable<M::State>>,
+    hasher: RandomState,
     now: Time,
     stats: ShardStats,
     found: Vec<Finding>,
@@ -233,6 +252,7 @@ impl<M: Method> Typed<M> {
             off,
             filter,
             tables: Self::empty(),
+            hasher: RandomState::new(),
             now: Time::MIN,
             stats: ShardStats::default(),
             found: Vec::new(),
@@ -247,35 +267,65 @@ impl<M: Method> Typed<M> {
             .collect()
     }
 
-    /// Folds the record into those of its cells that this shard owns.
-    fn fold_all(
-        &mut self,
-        seq: u64,
-        record: Record<'_>,
+    /// Adds the record's cells that this shard owns to the steps.
+    fn plan<'a>(
+        &self,
+        record: Record<'a>,
         cells: &mut Cells,
         owned: &[bool; PARTITIONS],
-        out: &mut Vec<Emission>,
+        steps: &mut Vec<Step<'a>>,
     ) {
-        for (key, opens) in cells.drain() {
-            if owned[key.partition()] {
-                self.fold(seq, record, (key, opens), out);
+        if cells.is_empty() {
+            return;
+        }
+        for (key, opens) in cells.iter() {
+            let partition = key.partition();
+            if owned[partition] {
+                let hash = self.hasher.hash_one(key);
+                steps.push(Step {
+                    record,
+                    key,
+                    opens,
+                    partition,
+                    hash,
+                    place: table::NONE,
+                });
             }
+        }
+        cells.clear();
+    }
+
+    /// Takes the steps in their order, with the places of their cells looked up before.
+    fn take(&mut self, steps: &mut Vec<Step<'_>>, out: &mut Vec<Emission>) {
+        for step in steps.iter_mut() {
+            step.place = self.tables[step.partition].place(step.hash, &step.key);
+        }
+        for step in steps.drain(..) {
+            self.fold(&step, out);
         }
     }
 
-    fn fold(
-        &mut self,
-        seq: u64,
-        record: Record<'_>,
-        (key, opens): (CellKey, Opens),
-        out: &mut Vec<Emission>,
-    ) {
-        let partition = key.partition();
+    fn fold(&mut self, step: &Step<'_>, out: &mut Vec<Emission>) {
+        let &Step {
+            record,
+            key,
+            opens,
+            partition,
+            hash,
+            place,
+        } = step;
+        let seq = record.seq();
         let Self {
-            params, tables, now, ..
+            params,
+            tables,
+            now,
+            hasher,
+            ..
         } = self;
         let breaks = |state: &M::State| M::breaks(params, state, record.start());
-        let Some((at, gone)) = tables[partition].touch(key, opens, *now, breaks) else {
+        let hasher = |key: &CellKey| hasher.hash_one(key);
+        let Some((at, gone)) = tables[partition].touch((key, hash, place), opens, *now, hasher, breaks)
+        else {
             return;
         };
         if let Some(gone) = gone {
@@ -354,7 +404,8 @@ impl<M: Method> Typed<M> {
             if boundary {
                 self.tick_cells(seq, partition, out);
             }
-            while let Some(cell) = self.tables[partition].pop_idle(limit) {
+            let hasher = self.hasher.clone();
+            while let Some(cell) = self.tables[partition].pop_idle(limit, |key| hasher.hash_one(key)) {
                 self.close(seq, partition, cell, out);
             }
         }
@@ -372,7 +423,9 @@ impl<M: Method> Typed<M> {
             found,
             ..
         } = self;
-        tables[partition].each(|cell| {
+        // Cells are visited as they lie, and speak in the order of their silence.
+        let mut told = Vec::new();
+        tables[partition].each(|rank, cell| {
             let mut findings = Findings {
                 meta,
                 instance: name,
@@ -386,7 +439,10 @@ impl<M: Method> Typed<M> {
             M::judge(params, &cell.state, &cell.key, &mut findings);
             M::on_tick(params, &mut cell.state, &cell.key, *now);
             stats.judgements += 1;
+            told.extend(found.drain(..).map(|finding| (rank, finding)));
         });
+        told.sort_by_key(|&(rank, _)| rank);
+        found.extend(told.into_iter().map(|(_, finding)| finding));
         self.send(seq, partition, out);
     }
 }
@@ -398,8 +454,11 @@ impl<M: Method> Run for Typed<M> {
             return;
         }
         let reads = const { M::META.reads };
-        let mut cells = Cells::default();
+        let (mut cells, mut steps) = (Cells::default(), Vec::new());
         for item in items {
+            if steps.len() >= STEPS {
+                self.take(&mut steps, out);
+            }
             match *item {
                 Item::Flow(flow) => {
                     let wanted = match flow.phase {
@@ -410,7 +469,7 @@ impl<M: Method> Run for Typed<M> {
                     let filter = self.filter.as_deref();
                     if wanted && filter.is_none_or(|filter| filter.flows.matches(flow)) {
                         M::cells_of_flow(&self.params, flow, &mut cells);
-                        self.fold_all(flow.seq, Record::Flow(flow), &mut cells, owned, out);
+                        self.plan(Record::Flow(flow), &mut cells, owned, &mut steps);
                     }
                 }
                 Item::Transaction(transaction) => {
@@ -420,18 +479,22 @@ impl<M: Method> Run for Typed<M> {
                         && filter.is_none_or(|filter| filter.transactions.matches_transaction(transaction))
                     {
                         M::cells_of_transaction(&self.params, transaction, &mut cells);
-                        let record = Record::Transaction(transaction);
-                        self.fold_all(transaction.seq, record, &mut cells, owned, out);
+                        self.plan(Record::Transaction(transaction), &mut cells, owned, &mut steps);
                     }
                 }
-                Item::Tick(tick) => self.tick(tick.seq, tick.time, tick.end, owned, out),
+                Item::Tick(tick) => {
+                    self.take(&mut steps, out);
+                    self.tick(tick.seq, tick.time, tick.end, owned, out);
+                }
             }
         }
+        self.take(&mut steps, out);
     }
 
     fn stats(&self) -> ShardStats {
         ShardStats {
             cells: self.tables.iter().map(CellTable::len).sum(),
+            cell_bytes: CellTable::<M::State>::CELL_BYTES,
             ..self.stats
         }
     }
@@ -475,7 +538,7 @@ impl<M: Method> Run for Typed<M> {
             learned: (0, 0),
             now: self.now,
         };
-        for cell in self.tables.iter().flat_map(CellTable::latest_first) {
+        for cell in self.tables.iter().flat_map(CellTable::cells) {
             let (learned, needed) = M::learning(&self.params, &cell.state).unwrap_or((0, 0));
             progress.entities += 1;
             progress.ready += u64::from(learned >= needed);

@@ -11,12 +11,21 @@ const EXACT_MAX: usize = 64;
 const BITS: usize = 8192;
 
 /// A bounded count of distinct items, the first `EXACT` of them one by one.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(into = "Saved", try_from = "Saved")]
-pub struct Distinct<const EXACT: usize = EXACT_MAX> {
+pub struct Distinct<const EXACT: usize = EXACT_MAX>(Items);
+
+/// One or the other, in as little room as a list: there are several in most cells.
+#[derive(Clone, Debug)]
+enum Items {
     /// Halves of hashes, sorted: 4096 items collide once in 500 tables.
-    exact: Vec<u32>,
-    bitmap: Option<Box<[u64; BITS / 64]>>,
+    Exact(Vec<u32>),
+    Bitmap(Box<Bitmap>),
+}
+
+#[derive(Clone, Debug)]
+struct Bitmap {
+    words: [u64; BITS / 64],
     zeros: u32,
 }
 
@@ -29,10 +38,10 @@ enum Saved {
 }
 
 impl<const EXACT: usize> From<Distinct<EXACT>> for Saved {
-    fn from(distinct: Distinct<EXACT>) -> Self {
-        match distinct.bitmap {
-            None => Self::Exact(distinct.exact),
-            Some(bitmap) => Self::Bitmap(bitmap.to_vec()),
+    fn from(Distinct(items): Distinct<EXACT>) -> Self {
+        match items {
+            Items::Exact(hashes) => Self::Exact(hashes),
+            Items::Bitmap(bitmap) => Self::Bitmap(bitmap.words.to_vec()),
         }
     }
 }
@@ -42,20 +51,22 @@ impl<const EXACT: usize> TryFrom<Saved> for Distinct<EXACT> {
 
     fn try_from(saved: Saved) -> Result<Self, Self::Error> {
         match saved {
-            Saved::Exact(exact) if exact.len() <= EXACT && exact.is_sorted_by(|a, b| a < b) => Ok(Self {
-                exact,
-                ..Self::default()
-            }),
+            Saved::Exact(exact) if exact.len() <= EXACT && exact.is_sorted_by(|a, b| a < b) => {
+                Ok(Self(Items::Exact(exact)))
+            }
             Saved::Exact(_) => Err("the hashes are not sorted, or too many"),
             Saved::Bitmap(words) => {
-                let bitmap: [u64; BITS / 64] = words.try_into().map_err(|_| "a bitmap of another size")?;
-                Ok(Self {
-                    exact: Vec::new(),
-                    zeros: bitmap.iter().map(|word| word.count_zeros()).sum(),
-                    bitmap: Some(Box::new(bitmap)),
-                })
+                let words: [u64; BITS / 64] = words.try_into().map_err(|_| "a bitmap of another size")?;
+                let zeros = words.iter().map(|word| word.count_zeros()).sum();
+                Ok(Self(Items::Bitmap(Box::new(Bitmap { words, zeros }))))
             }
         }
+    }
+}
+
+impl<const EXACT: usize> Default for Distinct<EXACT> {
+    fn default() -> Self {
+        Self(Items::Exact(Vec::new()))
     }
 }
 
@@ -67,24 +78,25 @@ impl<const EXACT: usize> Distinct<EXACT> {
         let mut hash = SipHasher13::new_with_keys(0x6469_7374, 0x696e_6374);
         item.hash(&mut hash);
         let hash = hash.finish() as u32;
-        if let Some(bitmap) = &mut self.bitmap {
-            return set(bitmap, &mut self.zeros, hash);
-        }
-        match self.exact.binary_search(&hash) {
+        let hashes = match &mut self.0 {
+            Items::Bitmap(bitmap) => return bitmap.set(hash),
+            Items::Exact(hashes) => hashes,
+        };
+        match hashes.binary_search(&hash) {
             Ok(_) => false,
-            Err(at) if self.exact.len() < EXACT => {
-                self.exact.insert(at, hash);
+            Err(at) if hashes.len() < EXACT => {
+                hashes.insert(at, hash);
                 true
             }
             Err(_) => {
-                let mut bitmap = Box::new([0; BITS / 64]);
-                self.zeros = BITS as u32;
-                for &known in &self.exact {
-                    set(&mut bitmap, &mut self.zeros, known);
-                }
-                set(&mut bitmap, &mut self.zeros, hash);
-                self.exact = Vec::new();
-                self.bitmap = Some(bitmap);
+                let mut bitmap = Box::new(Bitmap {
+                    words: [0; BITS / 64],
+                    zeros: BITS as u32,
+                });
+                hashes.iter().chain([&hash]).for_each(|&hash| {
+                    bitmap.set(hash);
+                });
+                self.0 = Items::Bitmap(bitmap);
                 true
             }
         }
@@ -92,26 +104,29 @@ impl<const EXACT: usize> Distinct<EXACT> {
 
     /// Is the count exact, not an estimate?
     pub const fn is_exact(&self) -> bool {
-        self.bitmap.is_none()
+        matches!(self.0, Items::Exact(_))
     }
 
     /// How many different items; exact up to `EXACT`.
     pub fn count(&self) -> u64 {
-        match self.bitmap {
-            None => self.exact.len() as u64,
-            Some(_) => (BITS as f64 * (BITS as f64 / f64::from(self.zeros.max(1))).ln()).round() as u64,
+        match &self.0 {
+            Items::Exact(hashes) => hashes.len() as u64,
+            Items::Bitmap(bitmap) => {
+                (BITS as f64 * (BITS as f64 / f64::from(bitmap.zeros.max(1))).ln()).round() as u64
+            }
         }
     }
 }
 
-fn set(bitmap: &mut [u64; BITS / 64], zeros: &mut u32, hash: u32) -> bool {
-    let bit = hash as usize % BITS;
-    let new = bitmap[bit / 64] & (1 << (bit % 64)) == 0;
-    if new {
-        bitmap[bit / 64] |= 1 << (bit % 64);
-        *zeros -= 1;
+impl Bitmap {
+    fn set(&mut self, hash: u32) -> bool {
+        let bit = hash as usize % BITS;
+        let word = &mut self.words[bit / 64];
+        let new = *word & (1 << (bit % 64)) == 0;
+        *word |= 1 << (bit % 64);
+        self.zeros -= u32::from(new);
+        new
     }
-    new
 }
 
 #[cfg(test)]

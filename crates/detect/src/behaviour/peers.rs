@@ -36,6 +36,7 @@ const HOUR_S: u32 = 3_600;
 const IDLE_S: u32 = 259_200;
 /// Least share of the mean taken for the standard deviation.
 const SIGMA_FLOOR: f64 = 0.1;
+/// Partners of the hour that are named, from half of those that a report needs: most hours have nothing to tell.
 const TARGETS_LISTED_MAX: usize = 32;
 
 /// See the file.
@@ -115,10 +116,13 @@ impl Method for Peers {
         }
     }
 
-    fn on_flow(_: &Params, state: &mut State, _: &CellKey, flow: &FlowRecord) {
+    fn on_flow(params: &Params, state: &mut State, _: &CellKey, flow: &FlowRecord) {
         let (first, last) = state.span.unwrap_or((flow.flow_start, flow.end));
         state.span = Some((first.min(flow.flow_start), last.max(flow.end)));
-        if state.partners.add(flow.key.responder_ip) && state.listed.len() < TARGETS_LISTED_MAX {
+        if state.partners.add(flow.key.responder_ip)
+            && state.listed.len() < TARGETS_LISTED_MAX
+            && state.partners.count() * 2 > params.partners_min_count.into()
+        {
             state.listed.push(Target::ip(flow.key.responder_ip));
         }
     }

@@ -68,7 +68,8 @@ impl<M: Method> Typed<M> {
             touched: saved.touched,
             reported: reported.collect(),
         };
-        if self.tables[partition].put(cell) {
+        let hasher = |key: &_| self.hasher.hash_one(key);
+        if self.tables[partition].put(cell, hasher) {
             Taken::Here
         } else {
             Taken::Refused

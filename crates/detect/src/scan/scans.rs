@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use weir_model::{Facts, FlowFilter, FlowRecord, MethodMeta, Quantity, Time, ethertype};
 
 use crate::{CellKey, Cells, Findings, Method, Window};
-use probes::{Answers, Probes};
+use probes::{Answers, HostId, Probes};
 use shape::{Fate, Shape};
 
 /// Seconds between looks at the windows of all cells.
@@ -81,7 +81,8 @@ pub struct State {
     scanning: bool,
     /// TCP without flags was answered without flags: the exporter gives none.
     flagless: bool,
-    /// Failures and answers of the day; SYN only.
+    /// Failures and answers of the day; SYN only. While there is none, the day is no older than the recent window, which
+    /// then tells of both: most sources fail in one window only.
     day: Option<Box<Probes>>,
     /// A fast scan was seen in this day, which then says nothing more of slow ones.
     day_taken: bool,
@@ -93,6 +94,17 @@ pub struct State {
     opening: bool,
     /// Conversations of this source of which one half was not seen; halved at every tick.
     half_seen: u32,
+}
+
+impl State {
+    /// The recent window is over; it becomes the day, where there is none yet.
+    fn end_recent(&mut self, shape: Shape) {
+        let over = self.recent.take();
+        if shape == Shape::Syn && self.day.is_none() {
+            self.day = over;
+        }
+        (self.scanning, self.odd_kinds) = (false, 0);
+    }
 }
 
 /// Connections opened and left as failures, those that were used as answers.
@@ -115,7 +127,9 @@ impl Method for Scans {
     }
 
     fn cells_of_flow(params: &Params, flow: &FlowRecord, cells: &mut Cells) {
-        let Some((shape, _)) = shape::of(flow) else { return };
+        let Some((shape, fate)) = shape::of(flow) else {
+            return;
+        };
         let source = flow.key.initiator_ip;
         if params
             .ignore_sources
@@ -125,7 +139,13 @@ impl Method for Scans {
         {
             return;
         }
-        cells.add(CellKey::initiator(&flow.key).role(shape as u8));
+        let cell = CellKey::initiator(&flow.key).role(shape as u8);
+        if (shape, fate) == (Shape::Udp, Fate::Answered) {
+            // Every client asks for names; what was answered before its first failure is not worth a cell.
+            cells.add_known(cell);
+        } else {
+            cells.add(cell);
+        }
         let odd = flow.key.proto == weir_model::proto::TCP && shape::odd(shape::first_flags(flow)).is_some();
         if odd && shape != Shape::Odd {
             cells.add(CellKey::initiator(&flow.key).role(Shape::Odd as u8));
@@ -156,17 +176,19 @@ impl Method for Scans {
             _ => flow.key.responder_port,
         };
         let (host, span) = (flow.key.responder_ip, (flow.start, flow.end));
-        let day = (shape == Shape::Syn).then_some(&mut state.day);
-        for window in [Some(&mut state.recent), day].into_iter().flatten() {
+        if fate == Fate::Failed {
+            state.recent.get_or_insert_default();
+        }
+        let id = HostId::of(host);
+        for window in [&mut state.recent, &mut state.day].into_iter().flatten() {
             if fate == Fate::Failed {
-                let window = window.get_or_insert_default();
                 window.fail(host, port, span, &state.answers);
-            } else if let Some(window) = window {
-                window.answer(host, port);
+            } else {
+                window.answer(id, port);
             }
         }
         if fate != Fate::Failed {
-            state.answers.add(host, port, flow.start);
+            state.answers.add(id, port, flow.start);
         }
         if shape == Shape::Syn {
             open(params, state, (host, port), fate, span);
@@ -199,8 +221,7 @@ impl Method for Scans {
             .as_ref()
             .is_some_and(|recent| over(recent, window_s(params, shape)))
         {
-            state.recent = None;
-            (state.scanning, state.odd_kinds) = (false, 0);
+            state.end_recent(shape);
         }
         if state
             .opened
@@ -226,8 +247,11 @@ impl Method for Scans {
         } else if let (true, Some(opened)) = (state.opening, &state.opened) {
             let facts = facts(params, &Probes::default(), 0, Some(&opened.probes));
             report(&opened.probes, facts, (shape, "TCPSYN"), cell, out);
-        } else if let (Shape::Syn, false, Some(day)) = (shape, state.day_taken, &state.day)
-            && worth(params, shape, day.failed())
+        } else if let (Shape::Syn, false, Some(day)) = (
+            shape,
+            state.day_taken,
+            state.day.as_ref().or(state.recent.as_ref()),
+        ) && worth(params, shape, day.failed())
         {
             let facts = facts(params, day, 0, None);
             report(day, facts, (shape, "SlowScan"), cell, out);
@@ -268,8 +292,8 @@ fn open(params: &Params, state: &mut State, (host, port): (IpAddr, u16), fate: F
             });
         }
         (Fate::Answered, Some(opened)) => {
-            opened.used.add(host, port, span.0);
-            opened.probes.answer(host, port);
+            opened.used.add(HostId::of(host), port, span.0);
+            opened.probes.answer(HostId::of(host), port);
         }
         _ => {}
     }
@@ -284,8 +308,7 @@ fn renew(params: &Params, state: &mut State, shape: Shape, start: Time) {
             start.secs_since(first) > window_s(params, shape)
         };
         if over {
-            state.recent = None;
-            (state.scanning, state.odd_kinds) = (false, 0);
+            state.end_recent(shape);
         }
     }
     if let Some((first, _)) = state.day.as_ref().and_then(|day| day.span())

@@ -1,11 +1,11 @@
 //! What is counted of one source's probes: distinct hosts, ports and pairs that failed, and the port and the host that
 //! failed most, each with its own share of failures, so that a scanner which also browses is still seen.
 
-use std::collections::VecDeque;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
-use weir_model::{Target, Time};
+use siphasher::sip::SipHasher13;
+use weir_model::{NANOS_PER_S, Target, Time};
 
 use crate::baseline::Distinct;
 
@@ -19,7 +19,7 @@ const FOCUS_EXACT_MAX: usize = 512;
 /// connections that worked are over before those that failed are given up.
 const ANSWERS_MAX: usize = 32;
 /// Seconds an answer is remembered.
-const ANSWER_S: f64 = 300.0;
+const ANSWER_S: u32 = 300;
 /// Addresses this near to the one asked before follow it in order.
 const NEAR: u32 = 8;
 /// Ports listed in an event.
@@ -120,34 +120,77 @@ impl<K: PartialEq + Copy> FocusList<K> {
     }
 }
 
-/// The last answers to a source, oldest first: windows begin with a failure, and ask what was answered before it.
+/// The last answers to a source: windows begin with a failure, and ask what was answered before it. Nearly every host
+/// has such a list, so each takes sixteen bytes an answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
-    list: VecDeque<(IpAddr, u16, Time)>,
+    /// A ring when it is full.
+    list: Vec<Answer>,
+    /// The oldest of a full list.
+    oldest: u8,
+}
+
+/// Who answered on which port, and at which second.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    host: HostId,
+    port: u16,
+    second: u32,
+}
+
+/// A host in eight bytes: an IPv4 address is itself, an IPv6 address a hash of it, which an attacker could only make
+/// collide to hide answers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct HostId(u64);
+
+impl HostId {
+    pub(super) fn of(host: IpAddr) -> Self {
+        Self(match host {
+            IpAddr::V4(ip) => ip.to_bits().into(),
+            IpAddr::V6(ip) => {
+                let mut hash = SipHasher13::new_with_keys(0x686f_7374, 0x6964);
+                hash.write_u128(ip.to_bits());
+                hash.finish() | 1 << 63
+            }
+        })
+    }
 }
 
 impl Answers {
     /// Remembers an answer; the oldest makes room.
-    pub(super) fn add(&mut self, host: IpAddr, port: u16, at: Time) {
-        let mut newest_first = self.list.iter_mut().rev();
-        if let Some((.., last)) = newest_first.find(|(ip, known, _)| (*known, *ip) == (port, host)) {
-            *last = at;
+    pub(super) fn add(&mut self, host: HostId, port: u16, at: Time) {
+        let second = second_of(at);
+        let known = self
+            .list
+            .iter_mut()
+            .find(|one| (one.port, one.host) == (port, host));
+        if let Some(one) = known {
+            one.second = second;
             return;
         }
-        if self.list.len() >= ANSWERS_MAX {
-            self.list.pop_front();
+        let answer = Answer { host, port, second };
+        if self.list.len() < ANSWERS_MAX {
+            self.list.push(answer);
+        } else if let Some(oldest) = self.list.get_mut(usize::from(self.oldest)) {
+            *oldest = answer;
+            self.oldest = (self.oldest + 1) % ANSWERS_MAX as u8;
         }
-        self.list.push_back((host, port, at));
     }
 
-    /// Pairs that answered within the time remembered before `start`.
-    fn before(&self, start: Time) -> impl Iterator<Item = (IpAddr, u16)> {
-        let recent = self
-            .list
-            .iter()
-            .filter(move |(.., at)| start.secs_since(*at) <= ANSWER_S);
-        recent.map(|&(host, port, _)| (host, port))
+    /// Pairs that answered within the time remembered before `start`, or after it.
+    fn before(&self, start: Time) -> impl Iterator<Item = (HostId, u16)> {
+        let since = second_of(start);
+        let recent = self.list.iter().filter(move |one| {
+            // Seconds wrap around: what lies half of all seconds back is taken for later.
+            let ago = since.wrapping_sub(one.second);
+            ago <= ANSWER_S || ago > u32::MAX / 2
+        });
+        recent.map(|one| (one.host, one.port))
     }
+}
+
+fn second_of(at: Time) -> u32 {
+    at.0.div_euclid(NANOS_PER_S) as u32
 }
 
 /// Probes of one shape by one source within a window.
@@ -164,14 +207,14 @@ pub(super) struct Probes {
     last_host: u32,
     in_order: u32,
     pub(super) by_port: FocusList<u16>,
-    pub(super) by_host: FocusList<IpAddr>,
+    pub(super) by_host: FocusList<HostId>,
     ports_listed: Vec<u16>,
     hosts_listed: Vec<IpAddr>,
 }
 
 impl Probes {
     /// Counts an answer. It says nothing of a scan before something has failed.
-    pub(super) fn answer(&mut self, host: IpAddr, port: u16) {
+    pub(super) fn answer(&mut self, host: HostId, port: u16) {
         if self.span.is_some() {
             self.answered.add((host, port));
             self.by_port.answer(port, host);
@@ -181,7 +224,8 @@ impl Probes {
 
     /// Counts a failure; `answers` are the source's last ones, of which the first failure of all, of a port and of a host
     /// take what concerns them.
-    pub(super) fn fail(&mut self, host: IpAddr, port: u16, (start, end): (Time, Time), answers: &Answers) {
+    pub(super) fn fail(&mut self, ip: IpAddr, port: u16, (start, end): (Time, Time), answers: &Answers) {
+        let host = HostId::of(ip);
         if self.span.is_none() {
             for pair in answers.before(start) {
                 self.answered.add(pair);
@@ -191,9 +235,9 @@ impl Probes {
         self.span = Some((first.min(start), last.max(end)));
         self.failed.add((host, port));
         if self.hosts.add(host) {
-            self.follow(host);
+            self.follow(ip);
             if self.hosts_listed.len() < HOSTS_LISTED_MAX {
-                self.hosts_listed.push(host);
+                self.hosts_listed.push(ip);
             }
         }
         if self.ports.add(port) && self.ports_listed.len() < PORTS_LISTED_MAX {
