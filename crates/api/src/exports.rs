@@ -244,7 +244,7 @@ fn records(
     work.searches(None);
     match answer?.found {
         Found::Records(records) => Ok(records),
-        Found::Table(_) | Found::Exists(_) => Ok(Vec::new()),
+        Found::Table(_) | Found::Transactions(_) | Found::Exists(_) => Ok(Vec::new()),
     }
 }
 

@@ -133,7 +133,9 @@ pub(crate) async fn table(
     let Answered { found, cost } = run(app, window, filter, shape).await?;
     match found {
         Found::Table(table) => Ok((table, cost)),
-        Found::Records(_) | Found::Exists(_) => Err(Problem::internal("a table was asked for")),
+        Found::Records(_) | Found::Transactions(_) | Found::Exists(_) => {
+            Err(Problem::internal("a table was asked for"))
+        }
     }
 }
 

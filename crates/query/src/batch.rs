@@ -8,7 +8,7 @@ use weir_model::FlowRecord;
 
 use crate::column::{Column, FLOW_COLUMNS, Kind, Scalar};
 use crate::field::Reads;
-use crate::row::{between, per_time};
+use crate::row::{between, one_fits, per_time};
 use crate::selection::Selection;
 use crate::tree::{Check, Expr, Test};
 
@@ -23,6 +23,8 @@ pub enum Slice<'a> {
     Addresses(&'a [u128], &'a Selection),
     /// Codes into a dictionary of distinct texts.
     Texts(&'a [u32], &'a [Box<str>], &'a Selection),
+    /// Codes into a dictionary of distinct lists of texts.
+    Lists(&'a [u32], &'a [Vec<Box<str>>], &'a Selection),
 }
 
 /// A batch seen as columns: what a store implements over its own format.
@@ -137,7 +139,8 @@ fn one(check: &Check, slice: Slice<'_>, within: &Selection) -> Selection {
             Slice::Numbers(_, valid)
             | Slice::Times(_, valid)
             | Slice::Addresses(_, valid)
-            | Slice::Texts(_, _, valid),
+            | Slice::Texts(_, _, valid)
+            | Slice::Lists(_, _, valid),
         ) => within.keep(|row| valid.contains(row)),
         (Check::Numbers(set), Slice::Numbers(values, valid)) => {
             within.keep(|row| valid.contains(row) && set.all().contains(values[row]))
@@ -156,6 +159,10 @@ fn one(check: &Check, slice: Slice<'_>, within: &Selection) -> Selection {
         }
         (Check::Text(test), Slice::Texts(codes, texts, valid)) => {
             let fitting: Vec<bool> = texts.iter().map(|text| test.accepts(text)).collect();
+            within.keep(|row| valid.contains(row) && fitting[codes[row] as usize])
+        }
+        (Check::Text(test), Slice::Lists(codes, lists, valid)) => {
+            let fitting: Vec<bool> = lists.iter().map(|list| one_fits(test, list)).collect();
             within.keep(|row| valid.contains(row) && fitting[codes[row] as usize])
         }
         _ => Selection::none(within.rows()),

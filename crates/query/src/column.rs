@@ -76,6 +76,8 @@ enum Source {
     Field,
     Kind,
     Outcome,
+    /// Made by a store for its own use.
+    Derived,
 }
 
 /// Columns are the same when their names are: a name has one meaning.
@@ -127,6 +129,15 @@ const fn own(name: &'static str, label: &'static str, nullable: bool, source: So
         source,
         fast: None,
     }
+}
+
+/// The columns of flow records, and those that their transactions have beside them.
+pub(crate) fn of_flows_and_transactions(
+    fields: impl IntoIterator<Item = &'static weir_model::Field>,
+) -> Vec<Column> {
+    let of_transactions = of_transactions(fields).into_iter();
+    let own = of_transactions.filter(Column::of_transactions_alone);
+    FLOW_COLUMNS.iter().copied().chain(own).collect()
 }
 
 /// The columns of transactions with these dissector fields.
@@ -217,7 +228,7 @@ impl Column {
         }
         match self.source {
             Source::Element(element) => (element.cell)(flow).map(|cell| from_cell(cell, self.kind)),
-            Source::Field | Source::Kind | Source::Outcome => None,
+            Source::Field | Source::Kind | Source::Outcome | Source::Derived => None,
         }
     }
 
@@ -232,6 +243,24 @@ impl Column {
             Source::Field => transaction.get(self.name).map(from_value),
             Source::Kind => Some(Scalar::Text(transaction.kind.word().into())),
             Source::Outcome => transaction.outcome.word().map(|word| Scalar::Text(word.into())),
+            Source::Derived => None,
+        }
+    }
+
+    /// Do only transactions have it: a field of a dissector, the kind, the outcome?
+    pub fn of_transactions_alone(&self) -> bool {
+        matches!(self.source, Source::Field | Source::Kind | Source::Outcome)
+    }
+
+    /// A column that a store makes for its own use; no record has it, and every row of the store does.
+    pub const fn derived(name: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            label: "",
+            kind,
+            nullable: false,
+            source: Source::Derived,
+            fast: None,
         }
     }
 }

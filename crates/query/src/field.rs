@@ -41,6 +41,13 @@ pub enum Reads {
     PerCount([Column; 2], [Column; 2]),
 }
 
+impl Field {
+    /// Is it read from transactions alone?
+    pub fn of_transactions_alone(&self) -> bool {
+        self.reads.columns().iter().all(Column::of_transactions_alone)
+    }
+}
+
 impl Reads {
     /// The columns read.
     pub fn columns(&self) -> Vec<Column> {
@@ -143,6 +150,18 @@ impl Catalog {
                 .collect(),
             fields,
             records: "transactions",
+        }
+    }
+
+    /// The words for flow records together with their transactions. Where a store joins the two, a comparison of a
+    /// transaction's field holds for a flow when one of its transactions fits.
+    pub fn flows_with_transactions(
+        of_dissectors: impl IntoIterator<Item = &'static weir_model::Field>,
+    ) -> Self {
+        Self {
+            fields: fields(&column::of_flows_and_transactions(of_dissectors)),
+            records: "flow records and their transactions",
+            elsewhere: Vec::new(),
         }
     }
 

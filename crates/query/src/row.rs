@@ -161,6 +161,6 @@ pub(crate) fn accepts(check: &Check, scalar: &Scalar<'_>) -> bool {
     }
 }
 
-fn one_fits(test: &TextTest, all: &[Box<str>]) -> bool {
+pub(crate) fn one_fits(test: &TextTest, all: &[Box<str>]) -> bool {
     all.iter().any(|text| test.accepts(text))
 }

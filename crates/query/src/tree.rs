@@ -356,6 +356,11 @@ impl Expr {
         fields
     }
 
+    /// Lets `each` see the field of every comparison.
+    pub fn each_field<'a>(&'a self, each: &mut impl FnMut(&'a Field)) {
+        self.visit(&mut |test| each(&test.field));
+    }
+
     fn visit<'a>(&'a self, each: &mut impl FnMut(&'a Test)) {
         match self {
             Self::Any => {}

@@ -28,7 +28,7 @@ impl Exact<'_> {
 impl Statistics for Exact<'_> {
     fn bounds(&self, column: &str) -> Option<Bounds> {
         Some(match self.0.column(column) {
-            Slice::Missing => return None,
+            Slice::Missing | Slice::Lists(..) => return None,
             Slice::Numbers(values, valid) => Self::of(values, valid, Bounds::Numbers),
             Slice::Times(values, valid) => Self::of(values, valid, Bounds::Times),
             Slice::Addresses(values, valid) => Self::of(values, valid, Bounds::Addresses),
@@ -45,7 +45,8 @@ impl Statistics for Exact<'_> {
             Slice::Numbers(_, valid)
             | Slice::Times(_, valid)
             | Slice::Addresses(_, valid)
-            | Slice::Texts(_, _, valid) => valid.count() == self.0.rows(),
+            | Slice::Texts(_, _, valid)
+            | Slice::Lists(_, _, valid) => valid.count() == self.0.rows(),
         }
     }
 }

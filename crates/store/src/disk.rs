@@ -38,6 +38,24 @@ pub trait Disk: Send + Sync {
     fn sync_folder(&self, folder: &str) -> io::Result<()>;
 }
 
+/// Puts `bytes` in the place of a file of the disk's own folder, whole or not at all. After a loss of power names may be
+/// kept and lost in any order, so a rename could find the torn file of an earlier attempt under the same name: what
+/// earlier attempts left is durably gone before this one begins.
+pub(crate) fn replace(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = format!("{name}.new");
+    match disk.remove(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Also when nothing was in the way: that it was removed may not be durable yet.
+    disk.sync_folder("")?;
+    let mut file = disk.create(&unfinished)?;
+    file.append(bytes)?;
+    file.sync()?;
+    disk.rename(&unfinished, name)?;
+    disk.sync_folder("")
+}
+
 /// A file that grows at its end.
 pub trait Append: Send {
     /// Writes all of it; after an error the end of the file is unknown.

@@ -20,12 +20,28 @@ pub struct ArrowColumns<'a> {
     built: Vec<OnceCell<Built>>,
 }
 
-enum Built {
+/// A column, made.
+pub(super) enum Built {
     Missing,
     Numbers(ScalarBuffer<u64>, Selection),
     Times(Vec<i64>, Selection),
     Addresses(Vec<u128>, Selection),
     Texts(Vec<u32>, Vec<Box<str>>, Selection),
+    Lists(Vec<u32>, Vec<Vec<Box<str>>>, Selection),
+}
+
+impl Built {
+    /// The column as the filter language reads it.
+    pub(super) fn slice(&self) -> Slice<'_> {
+        match self {
+            Self::Missing => Slice::Missing,
+            Self::Numbers(values, valid) => Slice::Numbers(values, valid),
+            Self::Times(values, valid) => Slice::Times(values, valid),
+            Self::Addresses(values, valid) => Slice::Addresses(values, valid),
+            Self::Texts(codes, texts, valid) => Slice::Texts(codes, texts, valid),
+            Self::Lists(codes, lists, valid) => Slice::Lists(codes, lists, valid),
+        }
+    }
 }
 
 impl<'a> ArrowColumns<'a> {
@@ -103,13 +119,15 @@ impl<'a> ArrowColumns<'a> {
         Some((moments.collect(), valid))
     }
 
+    /// The number of each row's flow id; `None` when the batch lacks what it follows from.
+    pub(super) fn flow_numbers(&self) -> Option<Vec<u64>> {
+        let flows = self.whole_flows("flow_id")?;
+        Some(flows.iter().map(|flow| flow.id.0).collect())
+    }
+
     /// Columns that are not stored but follow from the key and the start: they cost a record each, so ask last.
     fn derived(&self, name: &str) -> Option<Built> {
-        let indices: Vec<usize> = physical(name)
-            .iter()
-            .map(|column| self.batch.schema_ref().index_of(column).ok())
-            .collect::<Option<_>>()?;
-        let flows = to_records(&self.batch.project(&indices).ok()?).ok()?;
+        let flows = self.whole_flows(name)?;
         let all = Selection::all(flows.len());
         Some(match name {
             "flow_start" => times(flows.iter().map(|flow| flow.flow_start)),
@@ -120,6 +138,18 @@ impl<'a> ArrowColumns<'a> {
                 dictionary(flows.iter().map(|flow| id(flow).unwrap_or_default()), valid)
             }
         })
+    }
+}
+
+impl ArrowColumns<'_> {
+    /// Records with what this column follows from.
+    fn whole_flows(&self, name: &str) -> Option<Vec<FlowRecord>> {
+        let columns = physical(name);
+        let indices = columns
+            .iter()
+            .map(|column| self.batch.schema_ref().index_of(column).ok());
+        let indices: Vec<usize> = indices.collect::<Option<_>>()?;
+        to_records(&self.batch.project(&indices).ok()?).ok()
     }
 }
 
@@ -140,7 +170,7 @@ fn times(times: impl Iterator<Item = Time>) -> Built {
     Built::Times(nanos, all)
 }
 
-fn selection(rows: usize, valid: Option<NullBuffer>) -> Selection {
+pub(super) fn selection(rows: usize, valid: Option<NullBuffer>) -> Selection {
     match valid.filter(|valid| valid.null_count() > 0) {
         None => Selection::all(rows),
         Some(valid) => Selection::of_words(valid.inner().bit_chunks().iter_padded(), rows),
@@ -148,7 +178,7 @@ fn selection(rows: usize, valid: Option<NullBuffer>) -> Selection {
 }
 
 /// Distinct texts in the order met; only rows in `valid` count.
-fn dictionary(texts: impl Iterator<Item = String>, valid: Selection) -> Built {
+pub(super) fn dictionary(texts: impl Iterator<Item = String>, valid: Selection) -> Built {
     let mut known = std::collections::HashMap::<Box<str>, u32>::new();
     let mut distinct: Vec<Box<str>> = Vec::new();
     let codes = texts.enumerate().map(|(row, text)| {
@@ -165,7 +195,7 @@ fn dictionary(texts: impl Iterator<Item = String>, valid: Selection) -> Built {
 }
 
 /// A dictionary column as it lies in the batch.
-fn own_dictionary(array: &ArrayRef) -> Built {
+pub(super) fn own_dictionary(array: &ArrayRef) -> Built {
     let any = array.as_any();
     let (keys, values): (Vec<u32>, &ArrayRef) =
         if let Some(words) = any.downcast_ref::<DictionaryArray<UInt8Type>>() {
@@ -193,14 +223,10 @@ impl Columns for ArrowColumns<'_> {
         let Some(at) = FLOW_COLUMNS.iter().position(|column| column.name == name) else {
             return Slice::Missing;
         };
-        let built =
-            self.built[at].get_or_init(|| self.build(name, FLOW_COLUMNS[at].kind).unwrap_or(Built::Missing));
-        match built {
-            Built::Missing => Slice::Missing,
-            Built::Numbers(values, valid) => Slice::Numbers(values, valid),
-            Built::Times(values, valid) => Slice::Times(values, valid),
-            Built::Addresses(values, valid) => Slice::Addresses(values, valid),
-            Built::Texts(codes, texts, valid) => Slice::Texts(codes, texts, valid),
-        }
+        let built = self.built[at].get_or_init(|| {
+            let built = self.build(name, FLOW_COLUMNS[at].kind);
+            built.unwrap_or(Built::Missing)
+        });
+        built.slice()
     }
 }

@@ -19,6 +19,7 @@ mod scrub;
 pub mod search;
 mod snapshot;
 mod store;
+mod transaction_columns;
 mod transactions;
 mod writer;
 

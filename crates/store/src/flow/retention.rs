@@ -8,7 +8,7 @@ use weir_model::{NANOS_PER_S, Time};
 
 use super::part::{MIXED, Part};
 use super::{StoreError, writer::Writer};
-use crate::disk::Disk;
+use crate::disk::{self, Disk};
 
 /// A greater step of the clock between two calls suspends retention by age.
 const JUMP_MAX_S: i64 = 3600;
@@ -100,13 +100,7 @@ impl Pins {
             .map(|(name, (from, to))| format!("{} {} {name}\n", from.0, to.0));
         let body: String = lines.collect();
         let text = format!("{body}crc {:08x}\n", crc32fast::hash(body.as_bytes()));
-        let unfinished = format!("{PINS_FILE}.new");
-        let mut file = disk.create(&unfinished)?;
-        file.append(text.as_bytes())?;
-        file.sync()?;
-        disk.rename(&unfinished, PINS_FILE)?;
-        disk.sync_folder("")?;
-        Ok(())
+        Ok(disk::replace(disk, PINS_FILE, text.as_bytes())?)
     }
 
     fn hold(&self, part: &Part) -> bool {

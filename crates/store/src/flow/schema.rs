@@ -58,9 +58,10 @@ pub enum Form {
 pub enum Codec {
     /// Dictionary of distinct values.
     Dictionary,
-    /// Differences of neighbours, packed: sorted columns and moments.
+    /// Differences of neighbours, packed: sorted columns.
     Delta,
-    /// Bytes of equal weight together: counters and other numbers without order.
+    /// Bytes of equal weight together: moments, counters and other numbers without order. (Rows of a part are in the
+    /// order of addresses: differences of their moments take a bit more than the moments do, and longer to read.)
     Split,
 }
 

@@ -12,7 +12,7 @@ use super::{
     Counters, Fullness, Health, Limits, Pins, Retention, Shared, StoreError, Table, Writer, to_batch,
     to_transaction_batch,
 };
-use crate::disk::{Disk, LocalDisk};
+use crate::disk::{self, Disk, LocalDisk};
 use crate::object::{ObjectDisk, Objects};
 
 /// Nanoseconds between two syncs: what a crash can cost.
@@ -237,15 +237,11 @@ fn check_version(disk: &dyn Disk) -> Result<(), StoreError> {
                 None => Err(StoreError::Damaged(VERSION_FILE.to_owned())),
             }
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let unfinished = "version.new";
-            let mut file = disk.create(unfinished)?;
-            file.append(format!("{VERSION}\n").as_bytes())?;
-            file.sync()?;
-            disk.rename(unfinished, VERSION_FILE)?;
-            disk.sync_folder("")?;
-            Ok(())
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(disk::replace(
+            disk,
+            VERSION_FILE,
+            format!("{VERSION}\n").as_bytes(),
+        )?),
         Err(error) => Err(error.into()),
     }
 }

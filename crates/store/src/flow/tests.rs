@@ -59,6 +59,9 @@ fn cells(columns: &impl Columns, name: &str) -> Vec<Option<String>> {
         Slice::Texts(codes, texts, valid) => valid
             .contains(row)
             .then(|| texts[codes[row] as usize].to_string()),
+        Slice::Lists(codes, lists, valid) => {
+            valid.contains(row).then(|| lists[codes[row] as usize].join(", "))
+        }
     };
     rows.map(cell).collect()
 }

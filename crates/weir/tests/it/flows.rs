@@ -417,6 +417,56 @@ fn a_capture_is_asked_directly() {
     assert!(bars.contains('█') && bars.lines().count() > 2, "{bars}");
 }
 
+/// What protocols said tells flows apart, from a capture and from a store of it; transactions are asked themselves.
+#[test]
+fn transactions_tell_flows_apart() {
+    let folder = Folder::new("transactions");
+    let (capture, store) = (incident().to_string_lossy().into_owned(), folder.store());
+    let filled = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["-r", &capture, "--store", &store, "-q"])
+        .output()
+        .expect("weir starts");
+    assert_eq!(filled.status.code(), Some(0), "{}", text(&filled.stderr));
+    for place in [["-r", &capture], ["--store", &store]] {
+        let ask = |arguments: &[&str]| printed(&[&place, &["-q", "-o", "json"], arguments].concat());
+        let refused = objects(&ask(&[
+            "--transactions",
+            "-s",
+            "smb.status_name/transactions",
+            "smb outcome refused",
+        ]));
+        let logins: u64 = refused.iter().map(|line| number(line, "transactions")).sum();
+        assert!(
+            logins >= 195,
+            "each attempt of the incident is a refused log-in: {refused:?}"
+        );
+        let of_flows = objects(&ask(&["-s", "outcome/flows", "dst port 445"]));
+        let flows = of_flows
+            .iter()
+            .find(|line| line["outcome"] == "refused")
+            .expect("refused");
+        assert_eq!(number(flows, "flows"), 195, "{of_flows:?}");
+        let without = ask(&["-A", "dst_port", "dst port 445 and not outcome refused"]);
+        let all = ask(&["-A", "dst_port", "dst port 445"]);
+        let count = |text: &str| {
+            objects(text)
+                .iter()
+                .map(|line| number(line, "flows"))
+                .sum::<u64>()
+        };
+        assert_eq!(count(&without) + 195, count(&all), "{without} of {all}");
+        let listed = objects(&ask(&["--transactions", "-c", "5", "outcome refused"]));
+        assert_eq!(listed.len(), 5, "{listed:?}");
+        assert!(
+            listed.iter().all(|line| line["outcome"] == "refused"),
+            "{listed:?}"
+        );
+    }
+    let told = weir(&["-r", &capture, "-s", "src_ip/smb.status"]);
+    let told = text(&told.stderr);
+    assert!(told.contains("ask the transactions themselves"), "{told}");
+}
+
 #[test]
 fn words_that_make_no_question_are_told() {
     let capture = incident().to_string_lossy().into_owned();

@@ -86,7 +86,7 @@ pub static COLUMNS: &[Column] = &[
     always(
         "start",
         Millis,
-        Delta,
+        Split,
         |f| Some(Moment::of(f.start).millis as u64),
         |r, v| r.start.millis = v as i64,
     ),

@@ -1,7 +1,11 @@
 //! What a search gives back: lines of typed cells, and what was read for them.
 
-use weir_model::FlowRecord;
+use arrow_array::RecordBatch;
+use weir_model::{Field, FlowRecord, Transaction};
 use weir_query::{Kind, Scalar};
+
+use super::{SearchError, export};
+use crate::flow::to_transactions;
 
 /// A column of a table of answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +29,35 @@ pub struct Table {
 pub enum Found {
     /// Records of a list, in order; in the one-way view without what came back.
     Records(Vec<FlowRecord>),
+    /// Transactions of a list, in order.
+    Transactions(TransactionRows),
     Table(Table),
     Exists(bool),
+}
+
+/// Rows of the transaction table, in the order of a list.
+#[derive(Clone, Debug)]
+pub struct TransactionRows(pub(super) RecordBatch);
+
+impl TransactionRows {
+    /// The transactions. `field` knows the dissectors' fields by name; values of others are left out.
+    ///
+    /// # Errors
+    /// When the rows were not written by this program.
+    pub fn transactions(
+        &self,
+        field: impl Fn(&str) -> Option<&'static Field>,
+    ) -> Result<Vec<Transaction>, SearchError> {
+        to_transactions(&self.0, field).map_err(|error| SearchError::Batch(error.to_string()))
+    }
+
+    /// A Parquet file in the layout of the store's own parts.
+    ///
+    /// # Errors
+    /// When the rows cannot be encoded.
+    pub fn to_parquet(&self) -> Result<Vec<u8>, SearchError> {
+        export::write(&self.0)
+    }
 }
 
 /// An answer and its cost.

@@ -9,7 +9,7 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics as ChunkStatistics;
 use weir_query::{Bounds, Check, Expr, FLOW_COLUMNS, Field, Kind, Reads, Set, Statistics, Verdict, verdict};
 
-use super::scan::Asked;
+use super::reading::Asked;
 use super::view::{DirectedStatistics, Direction};
 use crate::flow::schema::physical;
 use crate::flow::{HOUR_MS, MIXED};

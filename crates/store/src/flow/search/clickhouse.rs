@@ -10,6 +10,7 @@ use super::answer::{Answer, Cost, Found, Table};
 use super::control::Control;
 use super::groups::Grouping;
 use super::plan::{Cut, Figure, Groups, Key, KeyValue, RowOrder, Search, Shape, View};
+use super::related;
 use super::view::Direction;
 use super::{SearchError, columns, list, series};
 use crate::flow::clickhouse::{Client, ClientError, FLOWS_ORDER, Reader, read_columns, record};
@@ -30,6 +31,13 @@ pub fn run_in_clickhouse(
     control: &Control,
 ) -> Result<Answer, SearchError> {
     control.check()?;
+    if search.view == View::Transactions || !related::columns_of(search).is_empty() {
+        return Err(SearchError::Outside(
+            "transactions are not searched in ClickHouse by this program yet: ask their table there, \
+             its \"fields\" is JSON, or keep a store in a folder beside it"
+                .to_owned(),
+        ));
+    }
     let asker = Asker {
         search,
         client,
@@ -112,7 +120,7 @@ impl Asker<'_> {
     fn rows(&self, needed: Vec<&'static str>, join: &str) -> String {
         let filter = weir_query::sql(&self.search.filter).text;
         match self.search.view {
-            View::Biflow => {
+            View::Biflow | View::Transactions => {
                 let table = self.table();
                 format!("FROM {table} {join} WHERE \"site\" = {{site:String}} AND ({filter})")
             }
@@ -182,7 +190,7 @@ impl Asker<'_> {
             }
         };
         let sql = match self.search.view {
-            View::Biflow => {
+            View::Biflow | View::Transactions => {
                 let names: Vec<String> = read_columns().map(|name| format!("\"{name}\"")).collect();
                 let rows = self.rows(Vec::new(), "");
                 format!(
@@ -210,7 +218,7 @@ impl Asker<'_> {
                 return Err(cut());
             };
             let direction = match (self.search.view, way) {
-                (View::Biflow, _) => Direction::Both,
+                (View::Biflow | View::Transactions, _) => Direction::Both,
                 (View::OneWay, 0) => Direction::Forward,
                 (View::OneWay, _) => Direction::Reverse,
             };

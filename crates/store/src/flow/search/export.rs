@@ -92,7 +92,7 @@ fn writer<W: Write + Send>(out: W, schema: SchemaRef) -> Result<ArrowWriter<W>, 
     ArrowWriter::try_new(out, schema, Some(properties)).map_err(told)
 }
 
-fn write(batch: &RecordBatch) -> Result<Vec<u8>, SearchError> {
+pub(super) fn write(batch: &RecordBatch) -> Result<Vec<u8>, SearchError> {
     let mut bytes = Vec::new();
     let mut writer = writer(&mut bytes, batch.schema())?;
     writer.write(batch).map_err(told)?;

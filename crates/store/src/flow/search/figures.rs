@@ -7,10 +7,11 @@ use weir_query::{Catalog, Column, Field, Kind, Reads, Scalar, Unit};
 use super::SearchError;
 use super::control::Control;
 use super::distinct::{self, Distinct};
-use super::keys::{Hashed, Packing, Side};
+use super::keys::{Hashed, Nested, Packing, Side};
 use super::numbers::{Lookup, Numbers, Scratch, numbers, to_time};
 use super::plan::{Figure, Key, Measure};
 use super::quantile::Quantiles;
+use super::related::{Spread, Told};
 use super::table::Table;
 
 const FIX: &str = "ask for fewer distinct counts or quantiles, narrow the filter, or raise the memory limit";
@@ -83,6 +84,7 @@ pub(super) struct Sketches {
 pub(super) struct Buffers {
     scratch: Scratch,
     keys: Vec<u64>,
+    spread: Spread,
 }
 
 /// The rows of a batch that are folded, and the group of each.
@@ -189,10 +191,15 @@ impl Figures {
         Ok(self.kept.len() - 1)
     }
 
-    /// Folds rows into their groups.
+    /// Folds rows into their groups; `told` is what transactions say of the batch.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a batch is and where it goes, used in one place"
+    )]
     pub(super) fn fold(
         &self,
         columns: &dyn Lookup,
+        told: Option<Told<'_>>,
         rows: Rows<'_>,
         table: &mut Table,
         sketches: &mut Sketches,
@@ -201,8 +208,28 @@ impl Figures {
     ) -> Result<(), SearchError> {
         for (at, kept) in self.kept.iter().enumerate() {
             if let Some(packing) = &kept.key {
-                let keys = &mut buffers.keys;
-                fold_distinct(packing, columns, rows, table, at, sketches, keys, control)?;
+                match told.filter(|_| packing.nested()) {
+                    Some(told) => {
+                        told.spread(rows.rows, &mut buffers.spread, control)?;
+                        let spread = &buffers.spread;
+                        let groups = spread.from.iter().map(|from| rows.groups[*from as usize]);
+                        let groups: Vec<u32> = groups.collect();
+                        let rows = Rows {
+                            rows: &spread.rows,
+                            groups: &groups,
+                        };
+                        let nested = Some(Nested {
+                            columns: told.related,
+                            rows: &spread.values,
+                        });
+                        let keys = &mut buffers.keys;
+                        fold_distinct(packing, columns, nested, rows, table, at, sketches, keys, control)?;
+                    }
+                    None => {
+                        let keys = &mut buffers.keys;
+                        fold_distinct(packing, columns, None, rows, table, at, sketches, keys, control)?;
+                    }
+                }
                 continue;
             }
             let Some(field) = &kept.field else {
@@ -323,25 +350,31 @@ impl Figures {
     }
 }
 
-/// The columns that measures read.
+/// The columns that fields and keys of measures read.
+pub(super) fn read(measures: &[Measure]) -> Vec<Column> {
+    let of = |measure: &Measure| match &measure.what {
+        Figure::Records => Vec::new(),
+        Figure::Distinct(key) => key.columns(),
+        Figure::Quotient(part, whole) => [part.reads.columns(), whole.reads.columns()].concat(),
+        Figure::Sum(field)
+        | Figure::Least(field)
+        | Figure::Greatest(field)
+        | Figure::Mean(field)
+        | Figure::Flags(field)
+        | Figure::Quantile(field, _)
+        | Figure::Rate(field, _) => field.reads.columns(),
+    };
+    measures.iter().flat_map(of).collect()
+}
+
+/// Names of the columns that measures need.
 pub(super) fn columns(measures: &[Measure], names: &mut Vec<&'static str>) {
-    for measure in measures {
-        let columns = match &measure.what {
-            Figure::Records => Vec::new(),
-            Figure::Distinct(key) => key.columns(),
-            Figure::Quotient(part, whole) => [part.reads.columns(), whole.reads.columns()].concat(),
-            Figure::Sum(field)
-            | Figure::Least(field)
-            | Figure::Greatest(field)
-            | Figure::Mean(field)
-            | Figure::Flags(field)
-            | Figure::Quantile(field, _)
-            | Figure::Rate(field, _) => field.reads.columns(),
-        };
-        names.extend(columns.iter().map(|column| column.name));
-        if matches!(measure.what, Figure::Rate(..)) {
-            names.extend(["start", "end"]);
-        }
+    names.extend(read(measures).iter().map(|column| column.name));
+    if measures
+        .iter()
+        .any(|measure| matches!(measure.what, Figure::Rate(..)))
+    {
+        names.extend(["start", "end"]);
     }
 }
 
@@ -442,6 +475,7 @@ fn fold_quantiles(
 fn fold_distinct(
     packing: &Packing,
     columns: &dyn Lookup,
+    nested: Option<Nested<'_>>,
     rows: Rows<'_>,
     table: &mut Table,
     at: usize,
@@ -455,7 +489,7 @@ fn fold_distinct(
         &[Side::Src]
     };
     for side in sides {
-        packing.pack(columns, rows.rows, *side, &mut Hashed, keys)?;
+        packing.pack(columns, rows.rows, nested, *side, &mut Hashed, keys)?;
         let (words, stride) = table.column_mut(at);
         let mut grown = 0;
         for (key, group) in keys.chunks_exact(packing.words).zip(rows.groups) {

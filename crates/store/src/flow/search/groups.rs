@@ -3,16 +3,18 @@
 
 use std::cmp::Ordering;
 
-use weir_query::{Columns, Scalar};
+use weir_query::{Columns, Scalar, Slice};
 
 use super::SearchError;
 use super::answer::{AnswerColumn, Table as Lines};
 use super::control::Control;
 use super::figures::{Buffers, Figures, Rows, Sketches};
-use super::keys::{Interned, Interner, Packing, Side};
+use super::keys::{Interned, Interner, Nested, Packing, Side};
 use super::numbers::of_time;
 use super::plan::{Groups, Key};
+use super::related::Spread;
 use super::scan::{Chunk, Fold};
+use super::spans::KnownSpans;
 use super::table::Table;
 
 const FIX_LINES: &str = "ask for fewer lines with a limit, or raise the memory limit";
@@ -72,6 +74,11 @@ impl Grouping {
         }
     }
 
+    /// The moment and the width when rows are grouped by spans of time and nothing else.
+    fn lone_span(&self) -> Option<(&'static str, i64)> {
+        self.packing.lone_span().filter(|_| self.ranks.is_none())
+    }
+
     fn words(&self) -> usize {
         match self.ranks {
             Some(_) => RANKED_WORDS,
@@ -89,11 +96,13 @@ impl Grouping {
                 .ranks
                 .as_ref()
                 .map_or_else(Interner::default, |ranks| ranks.interner.clone()),
+            known_spans: self.lone_span().map(|(_, nanos)| KnownSpans::new(nanos)),
             buffers: Buffers::default(),
             keys: Vec::new(),
             first_side: Vec::new(),
             spans: Vec::new(),
             rows: Vec::new(),
+            spread: Spread::default(),
             groups: Vec::new(),
         }
     }
@@ -269,19 +278,24 @@ pub(super) struct GroupFold<'a> {
     pub(super) table: Table,
     sketches: Sketches,
     interner: Interner,
+    known_spans: Option<KnownSpans>,
     buffers: Buffers,
     keys: Vec<u64>,
     first_side: Vec<u64>,
     spans: Vec<u64>,
     rows: Vec<u32>,
+    spread: Spread,
     groups: Vec<u32>,
 }
 
 impl Fold for GroupFold<'_> {
     fn fold<C: Columns>(&mut self, chunk: &Chunk<'_, C>, control: &Control) -> Result<(), SearchError> {
-        self.side(chunk.columns, chunk.rows, Side::Src, control)?;
+        if self.spans_known(chunk.columns, chunk.rows, control)? {
+            return self.figures(chunk, chunk.rows, control);
+        }
+        self.side(chunk, Side::Src, control)?;
         if self.grouping.packing.either {
-            self.side(chunk.columns, chunk.rows, Side::Dst, control)?;
+            self.side(chunk, Side::Dst, control)?;
         }
         Ok(())
     }
@@ -290,56 +304,118 @@ impl Fold for GroupFold<'_> {
 impl GroupFold<'_> {
     fn side<C: Columns>(
         &mut self,
-        columns: &C,
-        rows: &[u32],
+        chunk: &Chunk<'_, C>,
         side: Side,
         control: &Control,
     ) -> Result<(), SearchError> {
         let packing = &self.grouping.packing;
+        let mut spread = std::mem::take(&mut self.spread);
+        let mut left = std::mem::take(&mut self.rows);
+        let told = chunk.told.filter(|_| packing.nested());
         let mut texts = Interned {
             interner: &mut self.interner,
             control,
         };
-        packing.pack(columns, rows, side, &mut texts, &mut self.keys)?;
-        let rows = match side {
-            Side::Src if packing.either => {
-                self.first_side.clone_from(&self.keys);
-                rows
-            }
-            Side::Src => rows,
-            Side::Dst => {
-                drop_same(
-                    rows,
-                    &self.first_side,
-                    &mut self.keys,
-                    &mut self.rows,
-                    packing.words,
-                );
-                &self.rows
+        let rows = if let Some(told) = told {
+            told.spread(chunk.rows, &mut spread, control)?;
+            let nested = Some(Nested {
+                columns: told.related,
+                rows: &spread.values,
+            });
+            packing.pack(
+                chunk.columns,
+                &spread.rows,
+                nested,
+                side,
+                &mut texts,
+                &mut self.keys,
+            )?;
+            spread.leave_each_once(&mut self.keys, packing);
+            &spread.rows
+        } else {
+            packing.pack(chunk.columns, chunk.rows, None, side, &mut texts, &mut self.keys)?;
+            match side {
+                Side::Src => {
+                    if packing.either {
+                        self.first_side.clone_from(&self.keys);
+                    }
+                    chunk.rows
+                }
+                Side::Dst => {
+                    drop_same(
+                        chunk.rows,
+                        &self.first_side,
+                        &mut self.keys,
+                        &mut left,
+                        packing.words,
+                    );
+                    left.as_slice()
+                }
             }
         };
-        if let Some(ranks) = &self.grouping.ranks {
-            let mut texts = Interned {
-                interner: &mut self.interner,
-                control,
-            };
-            ranks
-                .span
-                .pack(columns, rows, Side::Src, &mut texts, &mut self.spans)?;
-            let spans = self.spans.chunks_exact(ranks.span.words);
-            let others = ranks.keys.groups() as u64;
-            let ranked = spans
-                .zip(self.keys.chunks_exact(packing.words))
-                .flat_map(|(span, key)| [span[0], ranks.keys.get(key).map_or(others, u64::from)]);
-            self.keys = ranked.collect();
-        }
+        self.rank(chunk.columns, rows, control)?;
         self.table.find_all(&self.keys, &mut self.groups, control)?;
+        self.figures(chunk, rows, control)?;
+        (self.spread, self.rows) = (spread, left);
+        Ok(())
+    }
+
+    /// Puts span and rank in the place of keys whose ranks are known.
+    fn rank<C: Columns>(&mut self, columns: &C, rows: &[u32], control: &Control) -> Result<(), SearchError> {
+        let Some(ranks) = &self.grouping.ranks else {
+            return Ok(());
+        };
+        let mut texts = Interned {
+            interner: &mut self.interner,
+            control,
+        };
+        ranks
+            .span
+            .pack(columns, rows, None, Side::Src, &mut texts, &mut self.spans)?;
+        let spans = self.spans.chunks_exact(ranks.span.words);
+        let others = ranks.keys.groups() as u64;
+        let ranked = spans
+            .zip(self.keys.chunks_exact(self.grouping.packing.words))
+            .flat_map(|(span, key)| [span[0], ranks.keys.get(key).map_or(others, u64::from)]);
+        self.keys = ranked.collect();
+        Ok(())
+    }
+
+    /// Finds the groups of these rows by their spans alone, when that is all they are grouped by.
+    fn spans_known<C: Columns>(
+        &mut self,
+        columns: &C,
+        rows: &[u32],
+        control: &Control,
+    ) -> Result<bool, SearchError> {
+        let (Some(known), Some((name, _))) = (&mut self.known_spans, self.grouping.lone_span()) else {
+            return Ok(false);
+        };
+        let Slice::Times(times, valid) = columns.column(name) else {
+            return Ok(false);
+        };
+        if !valid.is_all() {
+            return Ok(false);
+        }
+        let packing = &self.grouping.packing;
+        let key = |begin| packing.span_key(begin);
+        known.find_all(times, rows, &mut self.table, &key, &mut self.groups, control)?;
+        Ok(true)
+    }
+
+    fn figures<C: Columns>(
+        &mut self,
+        chunk: &Chunk<'_, C>,
+        rows: &[u32],
+        control: &Control,
+    ) -> Result<(), SearchError> {
         let rows = Rows {
             rows,
             groups: &self.groups,
         };
         self.grouping.figures.fold(
-            columns,
+            chunk.columns,
+            chunk.told,
             rows,
             &mut self.table,
             &mut self.sketches,

@@ -2,6 +2,7 @@
 //! interner, addresses keep their two words, and one bit says whether there is a value. Columns are packed one after
 //! another, so the kind of a column is looked at once per batch.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use weir_query::{Column, Kind, Scalar, Selection, Slice, greatest};
@@ -90,6 +91,13 @@ struct Part {
     present: u32,
 }
 
+/// Values of transactions for rows of flows: which of them each row reads.
+#[derive(Clone, Copy)]
+pub(super) struct Nested<'a> {
+    pub columns: &'a dyn Lookup,
+    pub rows: &'a [u32],
+}
+
 /// Which side keys on both sides are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
@@ -157,11 +165,12 @@ impl Packing {
         })
     }
 
-    /// Writes the keys of `rows`, one after another.
+    /// Writes the keys of `rows`, one after another; those of transactions are read where `nested` says, row by row.
     pub(super) fn pack(
         &self,
         columns: &dyn Lookup,
         rows: &[u32],
+        nested: Option<Nested<'_>>,
         side: Side,
         texts: &mut dyn TextNumbers,
         keys: &mut Vec<u64>,
@@ -174,6 +183,10 @@ impl Packing {
                 | (KeyValue::Either(column, _), Side::Src)
                 | (KeyValue::Either(_, column), Side::Dst) => column,
             };
+            let (columns, rows) = match nested.filter(|_| column.of_transactions_alone()) {
+                Some(nested) => (nested.columns, nested.rows),
+                None => (columns, rows),
+            };
             part.pack(columns.slice(column.name), rows, texts, keys, self.words)?;
         }
         Ok(())
@@ -185,6 +198,27 @@ impl Packing {
         self.parts.iter().map(part).collect()
     }
 
+    /// The column and the width when the only key is a span of time that begins on one side.
+    pub(super) fn lone_span(&self) -> Option<(&'static str, i64)> {
+        match self.parts.as_slice() {
+            [part] => match (&part.key.value, part.key.cut) {
+                (KeyValue::Column(column), Cut::Span(nanos)) => Some((column.name, nanos)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The key of the span that begins then, when spans are the only key.
+    pub(super) fn span_key(&self, begin: i64) -> Vec<u64> {
+        let mut key = vec![0; self.words];
+        for part in &self.parts {
+            key[part.word] = of_time(begin);
+            key[self.words - 1] |= 1 << part.present;
+        }
+        key
+    }
+
     /// Number of keys.
     pub(super) fn keys(&self) -> usize {
         self.parts.len()
@@ -193,6 +227,18 @@ impl Packing {
     /// Does any key have a value?
     pub(super) fn any_present(&self, words: &[u64]) -> bool {
         let present = self.parts.iter().fold(0, |bits, part| bits | 1 << part.present);
+        words[self.words - 1] & present != 0
+    }
+
+    /// Is a key read from transactions?
+    pub(super) fn nested(&self) -> bool {
+        self.parts.iter().any(|part| part.key.of_transactions_alone())
+    }
+
+    /// Has any key that is read from transactions a value?
+    pub(super) fn any_nested(&self, words: &[u64]) -> bool {
+        let nested = self.parts.iter().filter(|part| part.key.of_transactions_alone());
+        let present = nested.fold(0, |bits, part| bits | 1 << part.present);
         words[self.words - 1] & present != 0
     }
 
@@ -256,8 +302,11 @@ impl Part {
         words: usize,
     ) -> Result<(), SearchError> {
         let (word, shift) = (self.word, self.shift);
-        let present = 1 << self.present;
-        let places = Places { rows, words, present };
+        let places = Places {
+            rows,
+            words,
+            present: 1 << self.present,
+        };
         match slice {
             Slice::Missing => {}
             Slice::Numbers(values, valid) => {
@@ -281,20 +330,13 @@ impl Part {
                 });
             }
             Slice::Texts(codes, texts, valid) => {
-                let mut numbers: Vec<Option<u64>> = vec![None; texts.len()];
-                let valid = partial(valid);
-                for (row, key) in rows.iter().zip(keys.chunks_exact_mut(words)) {
-                    let row = *row as usize;
-                    if valid.is_none_or(|valid| valid.contains(row)) {
-                        let code = codes[row] as usize;
-                        let number = match numbers[code] {
-                            Some(number) => number,
-                            None => *numbers[code].insert(numbers_of.number_of(&texts[code])?),
-                        };
-                        key[words - 1] |= present;
-                        key[word] |= number << shift;
-                    }
-                }
+                let text = |code: usize| Cow::Borrowed(&*texts[code]);
+                places.texts(codes, texts.len(), &text, valid, keys, (word, shift), numbers_of)?;
+            }
+            // A list is one value: its texts in their order.
+            Slice::Lists(codes, lists, valid) => {
+                let text = |code: usize| Cow::Owned(lists[code].join(", "));
+                places.texts(codes, lists.len(), &text, valid, keys, (word, shift), numbers_of)?;
             }
         }
         Ok(())
@@ -326,6 +368,39 @@ struct Places<'a> {
 }
 
 impl Places<'_> {
+    /// Lets `numbers_of` number the distinct texts that rows have, each once.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a dictionary column is, used in one place"
+    )]
+    fn texts<'t>(
+        &self,
+        codes: &[u32],
+        distinct: usize,
+        text: &dyn Fn(usize) -> Cow<'t, str>,
+        valid: &Selection,
+        keys: &mut [u64],
+        (word, shift): (usize, u32),
+        numbers_of: &mut dyn TextNumbers,
+    ) -> Result<(), SearchError> {
+        let mut numbers: Vec<Option<u64>> = vec![None; distinct];
+        let valid = partial(valid);
+        let last = self.words - 1;
+        for (row, key) in self.rows.iter().zip(keys.chunks_exact_mut(self.words)) {
+            let row = *row as usize;
+            if valid.is_none_or(|valid| valid.contains(row)) {
+                let code = codes[row] as usize;
+                let number = match numbers[code] {
+                    Some(number) => number,
+                    None => *numbers[code].insert(numbers_of.number_of(&text(code))?),
+                };
+                key[last] |= self.present;
+                key[word] |= number << shift;
+            }
+        }
+        Ok(())
+    }
+
     /// Lets `write` fill the words of each row that has a value; absence leaves zeros.
     fn fill(&self, valid: &Selection, keys: &mut [u64], mut write: impl FnMut(usize, &mut [u64])) {
         let rows = self.rows.iter().zip(keys.chunks_exact_mut(self.words));

@@ -3,6 +3,9 @@
 
 use std::collections::BinaryHeap;
 
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+use arrow_select::interleave::interleave_record_batch;
 use weir_model::FlowRecord;
 use weir_query::{Columns, Field};
 
@@ -12,7 +15,8 @@ use super::numbers::{Scratch, numbers};
 use super::plan::{RowOrder, View};
 use super::scan::{Chunk, Fold, Pieces, Scanned};
 use super::view::Direction;
-use crate::flow::to_records;
+use crate::flow::rows::conform;
+use crate::flow::{Table, to_records};
 
 const FIX: &str =
     "ask for fewer records with a limit, narrow the filter or the time, or raise the memory limit";
@@ -155,7 +159,7 @@ pub(super) fn records(
         places.dedup();
         let piece = scanned.pieces[picks[own[0] as usize].piece as usize];
         let mut records = Vec::with_capacity(places.len());
-        for batch in pieces.rows_at(piece, &places)? {
+        for batch in pieces.rows_at(Table::flows(), piece, &places)? {
             records.extend(to_records(&batch).map_err(|error| SearchError::Batch(error.to_string()))?);
         }
         for at in own {
@@ -165,7 +169,7 @@ pub(super) fn records(
                 .ok()
                 .and_then(|place| records.get(place).cloned());
             let direction = match (view, pick.reverse) {
-                (View::Biflow, _) => Direction::Both,
+                (View::Biflow | View::Transactions, _) => Direction::Both,
                 (View::OneWay, false) => Direction::Forward,
                 (View::OneWay, true) => Direction::Reverse,
             };
@@ -173,4 +177,45 @@ pub(super) fn records(
         }
     }
     Ok(found.into_iter().flatten().collect())
+}
+
+/// The rows of the transaction table that come first of all threads, in order.
+pub(super) fn transactions(
+    scanned: Scanned<ListFold<'_>>,
+    limit: Option<usize>,
+    pieces: &Pieces<'_>,
+    control: &Control,
+) -> Result<RecordBatch, SearchError> {
+    let folds = scanned.folds.into_iter();
+    let mut picks: Vec<Pick> = folds.flat_map(|fold| fold.picks).collect();
+    picks.sort_unstable();
+    picks.truncate(limit.unwrap_or(usize::MAX));
+    let mut by_place: Vec<u32> = (0..picks.len() as u32).collect();
+    by_place.sort_unstable_by_key(|at| {
+        let pick = &picks[*at as usize];
+        (pick.piece, pick.place)
+    });
+    let told = |error: ArrowError| SearchError::Batch(error.to_string());
+    let schema = &Table::transactions().schema;
+    let mut batches = Vec::new();
+    let mut from = vec![(0, 0); picks.len()];
+    for own in by_place.chunk_by(|a, b| picks[*a as usize].piece == picks[*b as usize].piece) {
+        control.check()?;
+        let places: Vec<u32> = own.iter().map(|at| picks[*at as usize].place).collect();
+        let piece = scanned.pieces[picks[own[0] as usize].piece as usize];
+        let mut own = own.iter();
+        for batch in pieces.rows_at(Table::transactions(), piece, &places)? {
+            let batch = conform(&batch, schema).map_err(|error| SearchError::Batch(error.to_string()))?;
+            control.take(batch.get_array_memory_size(), FIX)?;
+            for (row, at) in (0..batch.num_rows()).zip(own.by_ref()) {
+                from[*at as usize] = (batches.len(), row);
+            }
+            batches.push(batch);
+        }
+    }
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    if batches.is_empty() {
+        return Ok(RecordBatch::new_empty(schema.clone()));
+    }
+    interleave_record_batch(&batches, &from).map_err(told)
 }

@@ -19,8 +19,12 @@ mod numbers;
 mod part;
 mod plan;
 pub mod quantile;
+mod reading;
+mod related;
 mod scan;
+mod seen;
 mod series;
+mod spans;
 mod table;
 mod view;
 
@@ -30,7 +34,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use weir_query::Columns;
 
-pub use answer::{Answer, AnswerColumn, Cost, Found, Table};
+pub use answer::{Answer, AnswerColumn, Cost, Found, Table, TransactionRows};
 pub use clickhouse::run_in_clickhouse;
 pub use control::{Control, MEMORY_DEFAULT};
 pub use export::{RecordsFile, records_to_parquet, table_to_parquet};
@@ -43,6 +47,7 @@ use crate::disk::Disk;
 use groups::Grouping;
 use list::ListFold;
 use scan::{Chunk, Fold, Pieces, Scan, Scanned};
+use seen::Records;
 
 /// Where rows lie.
 #[derive(Clone)]
@@ -105,24 +110,49 @@ pub enum SearchError {
 /// # Errors
 /// When it was cancelled, would take too much memory, asks for what fields cannot give, or a part cannot be read.
 pub fn run(search: &Search, sources: &[Source], control: &Control) -> Result<Answer, SearchError> {
+    let own = related::columns_of(search);
+    if search.view == View::Transactions {
+        return answer(search, sources, Records::Transactions(&own), control);
+    }
+    match own.first() {
+        None => answer(search, sources, Records::Flows(None), control),
+        Some(column) => Err(SearchError::Field {
+            name: column.name.to_owned(),
+            reason: "is known of transactions, which are not at hand here",
+        }),
+    }
+}
+
+/// Runs a search over flows that may ask about their transactions, whose sources are `transactions`.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_transactions(
+    search: &Search,
+    flows: &[Source],
+    transactions: &[Source],
+    control: &Control,
+) -> Result<Answer, SearchError> {
+    if search.view == View::Transactions || related::columns_of(search).is_empty() {
+        return run(search, flows, control);
+    }
+    control.check()?;
+    let (search, related) = related::gather(search, transactions, control)?;
+    answer(&search, flows, Records::Flows(Some(&related)), control)
+}
+
+/// The answer of these records.
+fn answer(
+    search: &Search,
+    sources: &[Source],
+    records: Records<'_>,
+    control: &Control,
+) -> Result<Answer, SearchError> {
     control.check()?;
     let pieces = Pieces(sources);
-    let scan = |columns, spans: &[i64]| Scan::new(search, columns, spans);
+    let scan = |columns, spans: &[i64]| Scan::new(search, columns, spans, records);
     let (found, cost) = match &search.shape {
-        Shape::List { order, limit } => {
-            list::check(order)?;
-            let columns = match order {
-                RowOrder::Stored => Vec::new(),
-                RowOrder::By { value, .. } => {
-                    value.reads.columns().iter().map(|column| column.name).collect()
-                }
-            };
-            let make = || ListFold::new(order, *limit);
-            let scanned = pieces.scan(&scan(columns, &[]), control, make)?;
-            let cost = scanned.cost;
-            let records = list::records(scanned, *limit, search.view, &pieces, control)?;
-            (Found::Records(records), cost)
-        }
+        Shape::List { order, limit } => listed(search, order, *limit, records, &pieces, control)?,
         Shape::Groups(groups) => {
             let grouping = Grouping::new(groups)?;
             let Scanned { folds, cost, .. } =
@@ -173,6 +203,33 @@ pub fn run(search: &Search, sources: &[Source], control: &Control) -> Result<Ans
     };
     control.check()?;
     Ok(Answer { found, cost })
+}
+
+/// The records of a list.
+fn listed(
+    search: &Search,
+    order: &RowOrder,
+    limit: Option<usize>,
+    records: Records<'_>,
+    pieces: &Pieces<'_>,
+    control: &Control,
+) -> Result<(Found, Cost), SearchError> {
+    list::check(order)?;
+    let columns = match order {
+        RowOrder::Stored => Vec::new(),
+        RowOrder::By { value, .. } => value.reads.columns().iter().map(|column| column.name).collect(),
+    };
+    let make = || ListFold::new(order, limit);
+    let scanned = pieces.scan(&Scan::new(search, columns, &[], records), control, make)?;
+    let cost = scanned.cost;
+    let found = if search.view == View::Transactions {
+        Found::Transactions(TransactionRows(list::transactions(
+            scanned, limit, pieces, control,
+        )?))
+    } else {
+        Found::Records(list::records(scanned, limit, search.view, pieces, control)?)
+    };
+    Ok((found, cost))
 }
 
 /// The columns a grouping reads.

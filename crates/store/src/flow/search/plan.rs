@@ -21,6 +21,8 @@ pub enum View {
     /// Each direction that carried packets is a row of its own, as NetFlow v5 and nfdump have it: what came back is a row
     /// from the responder to the initiator.
     OneWay,
+    /// An application exchange, of the table of transactions.
+    Transactions,
 }
 
 /// What is made of the rows that fit.
@@ -110,6 +112,11 @@ impl Key {
         match self.value {
             KeyValue::Column(column) | KeyValue::Either(column, _) => column.kind,
         }
+    }
+
+    /// Is it read from transactions alone?
+    pub(super) fn of_transactions_alone(&self) -> bool {
+        self.columns().iter().all(Column::of_transactions_alone)
     }
 
     pub(super) fn columns(&self) -> Vec<Column> {

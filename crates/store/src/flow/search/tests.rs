@@ -5,3 +5,4 @@ mod limits;
 mod model;
 mod records;
 mod shapes;
+mod transactions;

@@ -20,10 +20,15 @@ pub(super) enum Direction {
 impl View {
     pub(super) fn directions(self) -> &'static [Direction] {
         match self {
-            Self::Biflow => &[Direction::Both],
+            Self::Biflow | Self::Transactions => &[Direction::Both],
             Self::OneWay => &[Direction::Forward, Direction::Reverse],
         }
     }
+}
+
+/// Is it no column of flow records? Those of transactions have no direction, and no statistics.
+fn is_foreign(name: &str) -> bool {
+    FLOW_COLUMNS.iter().all(|column| column.name != name)
 }
 
 /// What a one-way row has nothing of.
@@ -47,6 +52,11 @@ impl Direction {
             }
         }
         own(name)
+    }
+
+    /// Has no row in this direction the column of flow records?
+    pub(super) fn lacks(self, name: &str) -> bool {
+        self != Self::Both && OF_ANSWERS.contains(&name)
     }
 
     /// Of `rows` rows, those that are one in this direction.
@@ -124,6 +134,9 @@ impl<C: Columns> Columns for Directed<'_, C> {
     }
 
     fn column(&self, name: &str) -> Slice<'_> {
+        if is_foreign(name) {
+            return self.inner.slice(name);
+        }
         // TCP rows have an answer's flags, and none of them is set.
         let quiet = self.direction != Direction::Both && name == "dst_tcp_flags";
         let Some(column) = self.direction.column(name) else {
@@ -146,7 +159,7 @@ pub(super) struct DirectedStatistics<'a, S> {
 
 impl<S: Statistics> Statistics for DirectedStatistics<'_, S> {
     fn bounds(&self, name: &str) -> Option<Bounds> {
-        if self.direction != Direction::Both && name == "dst_tcp_flags" {
+        if is_foreign(name) || (self.direction != Direction::Both && name == "dst_tcp_flags") {
             return None;
         }
         match self.direction.column(name) {

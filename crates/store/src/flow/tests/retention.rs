@@ -1,10 +1,12 @@
 //! What is kept: age, size, pins, a clock that jumps.
 
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use weir_model::Time;
 
-use super::fault_disk::FaultDisk;
+use super::fault_disk::{FaultDisk, Seeded};
 use super::faults::{NUMBERS, limits, rows};
 use crate::flow::{Limits, PINS_MAX, Part, Pins, Retention, StoreError, Writer};
 
@@ -127,6 +129,45 @@ fn pins_are_kept_checked_and_bounded() {
     assert_eq!(Pins::read(&disk).unwrap(), pins);
     disk.damage("pins", |bytes| bytes[3] ^= 1);
     assert!(matches!(Pins::read(&disk), Err(StoreError::Damaged(_))));
+}
+
+/// Pins written over and over on a disk that fails and loses power: what is read is what was written last without an
+/// error, or one of the attempts since.
+#[test]
+fn pins_survive_what_disks_do() {
+    for seed in 0..400 {
+        let mut random = Seeded(seed);
+        let mut disk = FaultDisk::default();
+        let (mut kept, mut tried) = (0, BTreeSet::from([0]));
+        let numbered = |number: u64| {
+            let mut pins = Pins::default();
+            for event in 0..number {
+                pins.pin(&format!("event {event}"), Time(0), Time(event as i64));
+            }
+            pins
+        };
+        for number in 1..40 {
+            let fails = 2 + random.below(8);
+            disk.fail_every((random.below(2) == 0).then_some(fails), ErrorKind::Other);
+            tried.insert(number);
+            if numbered(number).write(&disk).is_ok() {
+                (kept, tried) = (number, BTreeSet::from([number]));
+            }
+            disk.fail_every(None, ErrorKind::Other);
+            if random.below(4) == 0 {
+                disk = disk.crashed(&mut random);
+            }
+            let read = Pins::read(&disk).unwrap();
+            let found = tried.iter().find(|number| numbered(**number) == read);
+            assert!(
+                found.is_some(),
+                "seed {seed}: {kept} was written, {read:?} is read"
+            );
+        }
+        numbered(1).write(&disk).unwrap();
+        let left: Vec<String> = disk.paths();
+        assert_eq!(left, ["pins"], "seed {seed}: attempts are cleared away");
+    }
 }
 
 /// A reader that holds a snapshot can still open the parts that were merged meanwhile.

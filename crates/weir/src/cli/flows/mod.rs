@@ -4,6 +4,7 @@ mod ask;
 mod connections;
 mod print;
 mod source;
+mod transactions;
 pub(super) mod when;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -16,13 +17,14 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use weir_model::FlowRecord;
 use weir_output::{csv, json};
-use weir_query::{Catalog, Check, Expr, NoLists, Scalar, Set};
+use weir_query::{Check, Expr, NoLists, Scalar, Set};
 use weir_store::flow::search::{
     Answer, Control, Cost, Figure, Found, Groups, Key, Measure, RowOrder, Search, SearchError, Shape, View,
     records_to_parquet, table_to_parquet,
 };
 
 use super::eprint_line;
+use ask::Words;
 use print::Look;
 use source::Rows;
 
@@ -47,10 +49,19 @@ Examples:
   weir flows --store DIR -s srcip/bytes -n 3 --series 1h
                                                         the top three over time
   weir flows -r capture.pcap -s app/bytes               straight from a capture
+  weir flows --store DIR -s http.host/bytes             by what HTTP, TLS, DNS, SMB ... said:
+  weir flows --store DIR -A srcip,tls.sni 'app tls'     a flow counts once for each value that
+  weir flows --store DIR 'smb.file ~ \"*.docm\"'          one of its transactions has
+  weir flows --store DIR --transactions -s 'dns.query/transactions/p95(duration)'
+                                                        the transactions themselves, and how
+                                                        long their answers took
 
 Fields to group by and to add up: srcip dstip ip srcport dstport port proto app vlan
 srcmac dstmac conn_state exporter ... (docs/reference/elements.md has all); functions
-distinct() avg() min() max() sum() flags() p50() p95() of a field. Filters: weir flows
+distinct() avg() min() max() sum() flags() p50() p95() of a field. Fields of transactions
+(http.host tls.sni dns.query smb.file smb.user krb.client ...) are in docs/reference/
+dissectors.md; comparisons of them joined by `and` hold for one and the same transaction,
+`not` means that no transaction of the flow fits. Filters: weir flows
 'dst net 10.0.0.0/8 and not port in [80 443]'; docs/reference/query.md has the language.";
 
 /// Questions to the flow store.
@@ -110,6 +121,9 @@ pub(super) struct FlowsArgs {
     /// Each direction counts as a record of its own, as nfdump counts.
     #[arg(long)]
     one_way: bool,
+    /// Ask the transactions (requests, look-ups, log-ins ...) instead of the flows they were part of.
+    #[arg(long, conflicts_with_all = ["one_way", "connections", "biflows"])]
+    transactions: bool,
     /// How answers are printed.
     #[arg(short = 'o', long = "output", value_enum, default_value_t = Form::Text, value_name = "FORM")]
     form: Form,
@@ -199,7 +213,19 @@ pub(super) fn run(args: &FlowsArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The words that may be asked of what is asked.
+fn words(args: &FlowsArgs) -> Words {
+    if args.transactions {
+        Words::transactions()
+    } else {
+        Words::flows()
+    }
+}
+
 fn view(args: &FlowsArgs) -> View {
+    if args.transactions {
+        return View::Transactions;
+    }
     let lines = matches!(args.form, Form::Line | Form::Long);
     if args.one_way || args.connections || lines {
         View::OneWay
@@ -211,28 +237,28 @@ fn view(args: &FlowsArgs) -> View {
 /// The filter of the command line within its window.
 fn filter(args: &FlowsArgs) -> Result<Expr> {
     let text = args.filter.join(" ");
-    let fields = weir_dissect::REGISTRY
-        .iter()
-        .flat_map(|entry| entry.meta.fields.iter());
-    let catalog = Catalog::flows().clone().knowing(fields.map(|field| field.name));
-    let filter = weir_query::parse(&text, &catalog, &NoLists)?;
+    let words = words(args);
+    let filter = weir_query::parse(&text, words.catalog(), &NoLists)?;
     let Some(window) = &args.time else {
         return Ok(filter);
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
     let window = when::window(window, now).map_err(usage)?;
-    let start = ask::field("start")?;
+    let start = words.field("start")?;
     let within = Expr::test(&start, Check::Times(Set::of([(window.start, window.end - 1)])));
     Ok(Expr::and([within, filter]))
 }
 
 /// Figures every table has.
-fn figures() -> Result<Vec<Measure>> {
-    ["flows", "packets", "bytes", "first", "last", "pps", "bps", "bpp"]
-        .into_iter()
-        .map(ask::measure)
-        .collect()
+fn figures(args: &FlowsArgs) -> Result<Vec<Measure>> {
+    let names: &[&str] = if args.transactions {
+        &["transactions", "first", "last", "avg(duration)"]
+    } else {
+        &["flows", "packets", "bytes", "first", "last", "pps", "bps", "bpp"]
+    };
+    let words = words(args);
+    names.iter().map(|name| words.measure(name)).collect()
 }
 
 /// Puts a figure among the others; gives its place.
@@ -246,11 +272,12 @@ fn place(measures: &mut Vec<Measure>, wanted: Measure) -> usize {
 
 /// What is asked for, with a title for each table.
 fn shapes(args: &FlowsArgs) -> Result<Vec<(String, Shape)>> {
-    let mut measures = figures()?;
+    let words = words(args);
+    let mut measures = figures(args)?;
     for measure in args
         .show
         .as_deref()
-        .map(ask::measures)
+        .map(|text| words.measures(text))
         .transpose()?
         .unwrap_or_default()
     {
@@ -264,12 +291,16 @@ fn shapes(args: &FlowsArgs) -> Result<Vec<(String, Shape)>> {
         return Ok(vec![(String::new(), Shape::Exists)]);
     }
     let keys = match &args.aggregate {
-        Some(words) => Some(ask::keys(words)?),
-        None if args.connections || args.biflows => Some(ask::keys(&ask::FIVE_TUPLE.join(","))?),
+        Some(fields) => Some(words.keys(fields)?),
+        None if args.connections || args.biflows => Some(words.keys(&ask::FIVE_TUPLE.join(","))?),
         None => None,
     };
     if let Some(keys) = keys {
-        let order = args.order.as_deref().map(ask::measure).transpose()?;
+        let order = args
+            .order
+            .as_deref()
+            .map(|word| words.measure(word))
+            .transpose()?;
         let order = order.map(|order| place(&mut measures, order));
         let groups = Groups {
             keys,
@@ -288,7 +319,7 @@ fn shapes(args: &FlowsArgs) -> Result<Vec<(String, Shape)>> {
                     measures: series_figures(args, &measures)?,
                 },
                 None => Shape::List {
-                    order: row_order(args.order.as_deref())?,
+                    order: row_order(words, args.order.as_deref())?,
                     limit: args.count,
                 },
             },
@@ -296,7 +327,7 @@ fn shapes(args: &FlowsArgs) -> Result<Vec<(String, Shape)>> {
     }
     let mut shapes = Vec::new();
     for text in &args.statistics {
-        let statistic = ask::statistic(text)?;
+        let statistic = words.statistic(text)?;
         for order in statistic.orders {
             let mut measures = measures.clone();
             let title = format!("Top {} by {}", names(&statistic.keys), order.name);
@@ -326,7 +357,12 @@ fn names(keys: &[Key]) -> String {
 
 /// A series says when by itself; the first figure has the bars.
 fn series_figures(args: &FlowsArgs, measures: &[Measure]) -> Result<Vec<Measure>> {
-    let first = ask::measure(args.order.as_deref().unwrap_or("bytes"))?;
+    let usual = if args.transactions {
+        "transactions"
+    } else {
+        "bytes"
+    };
+    let first = words(args).measure(args.order.as_deref().unwrap_or(usual))?;
     let mut found = vec![first];
     for measure in measures {
         let spans = matches!(
@@ -345,7 +381,7 @@ fn series_figures(args: &FlowsArgs, measures: &[Measure]) -> Result<Vec<Measure>
     Ok(found)
 }
 
-fn row_order(word: Option<&str>) -> Result<RowOrder> {
+fn row_order(words: Words, word: Option<&str>) -> Result<RowOrder> {
     let (field, descending) = match word.unwrap_or("tstart") {
         "stored" => return Ok(RowOrder::Stored),
         "tstart" => ("start", false),
@@ -353,7 +389,7 @@ fn row_order(word: Option<&str>) -> Result<RowOrder> {
         other => (other, true),
     };
     Ok(RowOrder::By {
-        value: ask::field(field)?,
+        value: words.field(field)?,
         descending,
     })
 }
@@ -396,6 +432,7 @@ fn show(
     match answer.found {
         Found::Exists(found) => writeln!(out, "{}", if found { "yes" } else { "no" })?,
         Found::Records(records) => show_records(args.form, &records, out)?,
+        Found::Transactions(rows) => transactions::show(args.form, &rows, out)?,
         Found::Table(mut table) => {
             if args.biflows {
                 connections::one_line_each(&mut table);
@@ -449,7 +486,12 @@ fn show_records(form: Form, records: &[FlowRecord], out: &mut impl Write) -> Res
 
 /// Flows, packets and bytes of all rows that fit, for the shares in a table.
 fn totals(args: &FlowsArgs, rows: &Rows, question: &Search) -> Result<Vec<(String, u64)>> {
-    let measures = ["flows", "packets", "bytes"].into_iter().map(ask::measure);
+    let names: &[&str] = if args.transactions {
+        &["transactions"]
+    } else {
+        &["flows", "packets", "bytes"]
+    };
+    let measures = names.iter().map(|name| words(args).measure(name));
     let question = Search {
         shape: Shape::Groups(Groups {
             keys: Vec::new(),

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use weir_model::{Batch, FlowRecord};
+use weir_model::{Batch, FlowRecord, Transaction};
 use weir_store::flow::clickhouse::{Client, Place};
 use weir_store::flow::search::{
-    Answer, Control, Search, SearchError, Source, run, run_in_clickhouse, sources,
+    Answer, Control, Search, SearchError, Source, View, run, run_in_clickhouse, run_with_transactions,
+    sources,
 };
-use weir_store::flow::{Snapshot, Table, rows_bytes, to_batch};
+use weir_store::flow::{Snapshot, Table, rows_bytes, to_batch, to_transaction_batch};
 use weir_store::{Disk, LocalDisk};
 use weir_triage::Change;
 
@@ -28,15 +29,25 @@ const BATCH_RECORDS: usize = 8192;
 
 /// Rows to search.
 pub(super) enum Rows {
-    Store { disk: Arc<dyn Disk>, site: String },
-    Capture(Vec<Source>),
-    ClickHouse { client: Box<Client>, site: String },
+    Store {
+        disk: Arc<dyn Disk>,
+        site: String,
+    },
+    Capture {
+        flows: Vec<Source>,
+        transactions: Vec<Source>,
+    },
+    ClickHouse {
+        client: Box<Client>,
+        site: String,
+    },
 }
 
 /// Rows as they are at this moment.
 #[derive(Clone, Copy)]
 pub(super) enum Seen<'a> {
-    Sources(&'a [Source]),
+    /// Flows, transactions.
+    Sources(&'a [Source], &'a [Source]),
     ClickHouse(&'a Client, &'a str),
 }
 
@@ -44,7 +55,12 @@ impl Seen<'_> {
     /// The answer to a question.
     pub(super) fn search(self, question: &Search, control: &Control) -> Result<Answer, SearchError> {
         match self {
-            Self::Sources(sources) => run(question, sources, control),
+            Self::Sources(_, transactions) if question.view == View::Transactions => {
+                run(question, transactions, control)
+            }
+            Self::Sources(flows, transactions) => {
+                run_with_transactions(question, flows, transactions, control)
+            }
             Self::ClickHouse(client, site) => run_in_clickhouse(question, client, site, control),
         }
     }
@@ -54,7 +70,7 @@ impl Rows {
     /// The store or the captures of the command line.
     pub(super) fn new(args: &FlowsArgs) -> Result<Self> {
         if !args.read.is_empty() {
-            return Ok(Self::Capture(captures(args)?));
+            return captures(args);
         }
         let named = std::env::var_os("WEIR_STORE").map(PathBuf::from);
         let Some(store) = args.store.clone().or(named) else {
@@ -89,14 +105,17 @@ impl Rows {
     /// Searches; a store is looked at anew when a part went away meanwhile.
     pub(super) fn ask(&self, search: impl Fn(Seen<'_>) -> Result<Answer, SearchError>) -> Result<Answer> {
         let (disk, site) = match self {
-            Self::Capture(sources) => return Ok(search(Seen::Sources(sources))?),
+            Self::Capture { flows, transactions } => return Ok(search(Seen::Sources(flows, transactions))?),
             Self::ClickHouse { client, site } => return Ok(search(Seen::ClickHouse(client, site))?),
             Self::Store { disk, site } => (disk, site),
         };
         let mut tries = 1;
         loop {
-            let snapshot = Snapshot::read(&**disk, Table::flows(), site)?;
-            match search(Seen::Sources(&sources(disk, &snapshot))) {
+            let read =
+                |table| -> Result<Vec<Source>> { Ok(sources(disk, &Snapshot::read(&**disk, table, site)?)) };
+            // Flows first: a flow whose transactions are read later misses none of them.
+            let (flows, transactions) = (read(Table::flows())?, read(Table::transactions())?);
+            match search(Seen::Sources(&flows, &transactions)) {
                 Err(SearchError::Gone(_)) if tries < TRIES_MAX => tries += 1,
                 other => return Ok(other?),
             }
@@ -138,7 +157,7 @@ fn check_site(store: &Path, site: &str) -> Result<()> {
 }
 
 /// Meters captures and keeps their records in memory.
-fn captures(args: &FlowsArgs) -> Result<Vec<Source>> {
+fn captures(args: &FlowsArgs) -> Result<Rows> {
     let job = Job {
         files: args.read.clone(),
         config: Config::default(),
@@ -146,8 +165,9 @@ fn captures(args: &FlowsArgs) -> Result<Vec<Source>> {
         store: None,
     };
     let keeper = Keeper {
-        waiting: Vec::new(),
-        sources: Vec::new(),
+        flows: Vec::new(),
+        transactions: Vec::new(),
+        sources: (Vec::new(), Vec::new()),
         bytes: 0,
         bytes_max: args.memory as usize * super::MIB,
     };
@@ -159,39 +179,48 @@ fn captures(args: &FlowsArgs) -> Result<Vec<Source>> {
     if summary.failed {
         bail!("the capture could not be read");
     }
-    Ok(keeper.sources)
+    let (flows, transactions) = keeper.sources;
+    Ok(Rows::Capture { flows, transactions })
 }
 
-/// Collects flow records as batches of the store's table.
+/// Collects flow records and transactions as batches of the store's tables.
 struct Keeper {
-    waiting: Vec<FlowRecord>,
-    sources: Vec<Source>,
+    flows: Vec<FlowRecord>,
+    transactions: Vec<Transaction>,
+    sources: (Vec<Source>, Vec<Source>),
     bytes: usize,
     bytes_max: usize,
 }
 
 impl Keeper {
     fn seal(&mut self) -> io::Result<()> {
-        if self.waiting.is_empty() {
-            return Ok(());
+        if !self.flows.is_empty() {
+            let batch = to_batch(&std::mem::take(&mut self.flows)).map_err(io::Error::other)?;
+            self.bytes += rows_bytes(&batch).map_err(io::Error::other)?;
+            self.sources.0.push(Source::Batch(batch));
         }
-        let batch = to_batch(&std::mem::take(&mut self.waiting)).map_err(io::Error::other)?;
-        self.bytes += rows_bytes(&batch).map_err(io::Error::other)?;
+        if !self.transactions.is_empty() {
+            let all = std::mem::take(&mut self.transactions);
+            let batch = to_transaction_batch(&all).map_err(io::Error::other)?;
+            self.bytes += rows_bytes(&batch).map_err(io::Error::other)?;
+            self.sources.1.push(Source::Batch(batch));
+        }
         if self.bytes > self.bytes_max {
             return Err(io::Error::other(format!(
-                "its flows need more than {} MiB of memory: raise --memory, or fill a store with --store and ask that",
+                "its flows and transactions need more than {} MiB of memory: raise --memory, or fill a store with \
+                 --store and ask that",
                 self.bytes_max / super::MIB
             )));
         }
-        self.sources.push(Source::Batch(batch));
         Ok(())
     }
 }
 
 impl Consumer for Keeper {
     fn batch(&mut self, batch: &Batch) -> io::Result<()> {
-        self.waiting.extend(batch.flows.iter().cloned());
-        if self.waiting.len() >= BATCH_RECORDS {
+        self.flows.extend(batch.flows.iter().cloned());
+        self.transactions.extend(batch.transactions.iter().cloned());
+        if self.flows.len().max(self.transactions.len()) >= BATCH_RECORDS {
             self.seal()
         } else {
             Ok(())

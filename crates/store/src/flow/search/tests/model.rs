@@ -12,7 +12,7 @@ pub(super) type Cell = Option<Scalar<'static>>;
 /// The rows of a view that fit.
 pub(super) fn rows(flows: &[FlowRecord], view: View, filter: &Expr) -> Vec<FlowRecord> {
     let rows = flows.iter().flat_map(|flow| match view {
-        View::Biflow => vec![flow.clone()],
+        View::Biflow | View::Transactions => vec![flow.clone()],
         View::OneWay => {
             let back = reversed(flow.clone());
             std::iter::once(one_way(flow.clone())).chain(back).collect()

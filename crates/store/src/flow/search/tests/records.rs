@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -186,8 +187,13 @@ impl Drop for Folder {
     }
 }
 
-/// A part with small pages and row groups, page statistics and bloom filters.
+/// A part of flow records.
 pub(super) fn part(folder: &Folder, name: &str, flows: &[FlowRecord], rows_per_group: usize) -> Source {
+    part_of(folder, name, &to_batch(flows).unwrap(), rows_per_group)
+}
+
+/// A part with small pages and row groups, page statistics and bloom filters.
+pub(super) fn part_of(folder: &Folder, name: &str, batch: &RecordBatch, rows_per_group: usize) -> Source {
     let mut properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(rows_per_group))
         .set_data_page_row_count_limit(16)
@@ -196,13 +202,12 @@ pub(super) fn part(folder: &Folder, name: &str, flows: &[FlowRecord], rows_per_g
     for column in ["src_ip_lo", "dst_ip_lo"] {
         properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(column), true);
     }
-    let batch = to_batch(flows).unwrap();
     let path = folder.0.join(name);
     let file = File::create(&path).unwrap();
     let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties.build())).unwrap();
-    writer.write(&batch).unwrap();
+    writer.write(batch).unwrap();
     writer.close().unwrap();
-    let mut own = Part::for_test(MIXED, (0, 0), flows.len() as u64);
+    let mut own = Part::for_test(MIXED, (0, 0), batch.num_rows() as u64);
     own.path = name.to_owned();
     Source::Part {
         disk: Arc::new(LocalDisk::reading(&folder.0)),

@@ -91,7 +91,7 @@ fn ask(search: &Search, sources: &[Source]) -> Answer {
     one
 }
 
-fn same_lines(found: &[Vec<Cell>], wanted: &[Vec<Cell>], story: &str) {
+pub(super) fn same_lines(found: &[Vec<Cell>], wanted: &[Vec<Cell>], story: &str) {
     assert_eq!(found.len(), wanted.len(), "{story}\n{found:?}\n{wanted:?}");
     for (found, wanted) in found.iter().flatten().zip(wanted.iter().flatten()) {
         let near = match (found, wanted) {
