@@ -428,7 +428,8 @@ fn transactions_tell_flows_apart() {
         .expect("weir starts");
     assert_eq!(filled.status.code(), Some(0), "{}", text(&filled.stderr));
     for place in [["-r", &capture], ["--store", &store]] {
-        let ask = |arguments: &[&str]| printed(&[&place, &["-q", "-o", "json"], arguments].concat());
+        let ask =
+            |arguments: &[&str]| printed(&[place.as_slice(), &["-q", "-o", "json"], arguments].concat());
         let refused = objects(&ask(&[
             "--transactions",
             "-s",
