@@ -1,5 +1,6 @@
 // A server's first day: the administrator is made, a capture comes to lie in the watched folder, the configuration is read
 // again while somebody looks, and the log-in that follows a log-out works.
+import { createHmac } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
@@ -8,6 +9,18 @@ import { browserIsThere, launch, THEMES, Watched } from "./browser";
 import { House, INCIDENT } from "./house";
 
 const PASSWORD = "a long enough password";
+
+/** What an authenticator with this secret (base 32) shows now (RFC 6238). */
+function codeOf(secret: string): string {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = [...secret].map((letter) => letters.indexOf(letter).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const hash = createHmac("sha1", key).update(step).digest();
+  const word = hash.readUInt32BE((hash[19] ?? 0) & 15) & 0x7fffffff;
+  return String(word % 1_000_000).padStart(6, "0");
+}
 
 describe.skipIf(!browserIsThere())("the first run", () => {
   let house: House;
@@ -197,6 +210,26 @@ describe.skipIf(!browserIsThere())("the first run", () => {
     await page.getByRole("button", { name: "Back to the operator's file" }).click();
     await page.getByText("changed here").waitFor({ state: "hidden" });
     expect([...(await watched.inaccessible()), ...watched.faults()]).toEqual([]);
+  });
+
+  it("sets a second factor up, and takes it off", async () => {
+    const { page } = watched;
+    await page.getByRole("button", { name: "anna" }).click();
+    await page.getByRole("menuitem", { name: "Your account" }).click();
+    await page.getByLabel("Your password").first().fill(PASSWORD);
+    await page.getByRole("button", { name: "Set it up" }).click();
+    await page.getByRole("img", { name: "Code for the authenticator" }).waitFor();
+    const secret = await page.locator("code").first().innerText();
+    expect([...(await watched.inaccessible()), ...(await watched.overflows())]).toEqual([]);
+    await page.getByLabel("Code it shows now").fill(codeOf(secret));
+    await page.getByRole("button", { name: "Confirm" }).click();
+    await page.getByText("From now on log-ins ask for a code").waitFor();
+    await page.getByRole("button", { name: "They are safe" }).click();
+    await page.getByText("It is on: log-ins ask for a code.").waitFor();
+    await page.getByLabel("Your password").first().fill(PASSWORD);
+    await page.getByRole("button", { name: "Take it off" }).click();
+    await page.getByRole("button", { name: "Set it up" }).waitFor();
+    expect(watched.faults()).toEqual([]);
   });
 
   it("lets in again who logged out, and nobody else", async () => {

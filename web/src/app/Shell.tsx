@@ -143,6 +143,7 @@ function Frame() {
 function UserMenu() {
   const user = useSession()?.user;
   const client = useQueryClient();
+  const go = useGo();
   if (!user || user.guest) return null;
   const leave = async () => {
     await api.DELETE("/api/v1/session");
@@ -157,6 +158,7 @@ function UserMenu() {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{user.role}</Menu.Label>
+        <Menu.Item onClick={() => go("/settings/account")}>Your account</Menu.Item>
         <Menu.Item onClick={leave}>Log out</Menu.Item>
       </Menu.Dropdown>
     </Menu>

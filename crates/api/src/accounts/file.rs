@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::seal::Seal;
 use super::second::Second;
 use super::{AccountError, Role};
 
@@ -68,7 +69,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Reads the file; without one there is nobody.
-    pub(super) fn read(path: &Path) -> Result<Self, AccountError> {
+    pub(super) fn read(path: &Path, seal: &Seal) -> Result<Self, AccountError> {
         let failed = |why: String| AccountError::File {
             path: path.to_owned(),
             what: "read",
@@ -85,26 +86,38 @@ impl Kept {
             }
             Err(error) => return Err(failed(error.to_string())),
         };
-        let kept: Self = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
+        let mut kept: Self = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
         if kept.version != VERSION {
             return Err(failed(format!(
                 "it has version {}, this Weir reads {VERSION}",
                 kept.version
             )));
         }
+        for (name, user) in &mut kept.users {
+            if let Some(second) = &user.second {
+                let opened = second.opened(seal, name);
+                user.second = Some(opened.map_err(|error| failed(error.to_string()))?);
+            }
+        }
         Ok(kept)
     }
 
     /// Replaces the file: the old one stays until the new one is on disk.
-    pub(super) fn write(&self, path: &Path) -> Result<(), AccountError> {
-        self.replace(path).map_err(|error| AccountError::File {
+    pub(super) fn write(&self, path: &Path, seal: &Seal) -> Result<(), AccountError> {
+        self.replace(path, seal).map_err(|error| AccountError::File {
             path: path.to_owned(),
             what: "written",
             why: error.to_string(),
         })
     }
 
-    fn replace(&self, path: &Path) -> io::Result<()> {
+    fn replace(&self, path: &Path, seal: &Seal) -> io::Result<()> {
+        let mut sealed = self.clone();
+        for (name, user) in &mut sealed.users {
+            if let Some(second) = &user.second {
+                user.second = Some(second.sealed(seal, name)?);
+            }
+        }
         let new = path.with_extension("json.new");
         let mut options = OpenOptions::new();
         let mut file = options
@@ -113,7 +126,7 @@ impl Kept {
             .write(true)
             .mode(0o600)
             .open(&new)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        file.write_all(&serde_json::to_vec_pretty(&sealed)?)?;
         file.sync_all()?;
         fs::rename(&new, path)?;
         match path.parent() {

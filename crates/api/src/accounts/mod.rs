@@ -1,8 +1,10 @@
 //! Who may do what: local users, API tokens, sessions, and the one-time token of the first start. One owner, one file
-//! (`accounts.json`, readable by its owner only); secrets are kept as hashes, sessions only in memory.
+//! (`accounts.json`, readable by its owner only); secrets are kept as hashes, or sealed where they must be known again; sessions
+//! only in memory.
 
 mod file;
 mod password;
+mod seal;
 mod second;
 mod session;
 mod throttle;
@@ -18,6 +20,7 @@ use weir_model::{NANOS_PER_S, Time};
 use crate::secret;
 use file::Kept;
 pub use file::{Token, User};
+use seal::Seal;
 pub use second::Enrolment;
 use second::Waiting;
 use session::Sessions;
@@ -160,6 +163,8 @@ pub struct Known {
 /// All accounts.
 pub struct Accounts {
     path: PathBuf,
+    /// For secrets that must be known again.
+    seal: Seal,
     /// Changed and written under one lock, so that the file never holds less than memory.
     state: Mutex<State>,
 }
@@ -177,9 +182,11 @@ struct State {
 impl Accounts {
     /// Reads the accounts; none when there is no file.
     pub fn open(path: PathBuf) -> Result<Self> {
-        let kept = Kept::read(&path)?;
+        let seal = Seal::beside(&path);
+        let kept = Kept::read(&path, &seal)?;
         Ok(Self {
             path,
+            seal,
             state: Mutex::new(State {
                 kept,
                 sessions: Sessions::default(),
@@ -424,7 +431,7 @@ impl Accounts {
     fn change(&self, state: &mut State, change: impl FnOnce(&mut Kept) -> Result<()>) -> Result<()> {
         let mut kept = state.kept.clone();
         change(&mut kept)?;
-        kept.write(&self.path)?;
+        kept.write(&self.path, &self.seal)?;
         state.kept = kept;
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! The second factor of an account: begun, confirmed with a first code, asked for at every log-in, taken off; and the
 //! recovery codes for whoever loses the device.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 use weir_model::{NANOS_PER_S, Time};
 
+use super::seal::Seal;
 use super::{AccountError, Accounts, Result, State, password, totp};
 use crate::secret;
 
@@ -16,11 +19,19 @@ const CONFIRM_S: i64 = 600;
 /// Enrolments waiting at once; past it the oldest ends.
 const WAITING_MAX: usize = 100;
 
+/// The secret of an authenticator: open in memory, sealed in the file. Files of before hold it open.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Secret {
+    Open([u8; totp::SECRET_BYTES]),
+    Sealed(String),
+}
+
 /// A second factor as it is kept.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Second {
-    secret: [u8; totp::SECRET_BYTES],
+    secret: Secret,
     /// Step of the code that was taken last.
     step: i64,
     /// Hashes of the recovery codes that are left.
@@ -40,6 +51,42 @@ pub struct Enrolment {
     pub secret: String,
     /// For a picture: `otpauth://totp/...`
     pub uri: String,
+}
+
+impl Second {
+    /// As it goes into the file.
+    pub(super) fn sealed(&self, seal: &Seal, user: &str) -> io::Result<Self> {
+        let secret = match &self.secret {
+            Secret::Open(secret) => Secret::Sealed(seal.seal(user, secret)?),
+            sealed @ Secret::Sealed(_) => sealed.clone(),
+        };
+        Ok(Self {
+            secret,
+            ..self.clone()
+        })
+    }
+
+    /// As it is used.
+    pub(super) fn opened(&self, seal: &Seal, user: &str) -> io::Result<Self> {
+        let Secret::Sealed(text) = &self.secret else {
+            return Ok(self.clone());
+        };
+        let secret = seal.open(user, text)?.try_into();
+        let secret =
+            secret.map_err(|_| io::Error::other("a secret of an authenticator has another length"))?;
+        Ok(Self {
+            secret: Secret::Open(secret),
+            ..self.clone()
+        })
+    }
+
+    /// The step of the code, when it is right and was not used.
+    fn check(&self, code: &str, now: Time) -> Option<i64> {
+        match &self.secret {
+            Secret::Open(secret) => totp::check(secret, code, now, self.step),
+            Secret::Sealed(_) => None,
+        }
+    }
 }
 
 impl Accounts {
@@ -84,7 +131,7 @@ impl Accounts {
         let step = totp::check(&secret, code, now, 0).ok_or(AccountError::Code)?;
         let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| secret::short_id()).collect();
         let second = Second {
-            secret,
+            secret: Secret::Open(secret),
             step,
             recovery: codes.iter().map(|code| secret::hash(code)).collect(),
         };
@@ -153,8 +200,7 @@ impl Accounts {
                 .position(|known| secret::same(known, &hash));
             changed.recovery.remove(known.ok_or(AccountError::Code)?);
         } else {
-            let step = totp::check(&second.secret, code, now, second.step);
-            changed.step = step.ok_or(AccountError::Code)?;
+            changed.step = second.check(code, now).ok_or(AccountError::Code)?;
         }
         self.change(state, |kept| {
             if let Some(user) = kept.users.get_mut(name) {

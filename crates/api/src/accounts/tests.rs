@@ -186,3 +186,56 @@ fn a_damaged_file_is_told() {
         );
     }
 }
+
+#[test]
+fn secrets_of_authenticators_are_sealed() {
+    let folder = Folder::new("sealed");
+    let path = folder.0.join("accounts.json");
+    let accounts = folder.accounts();
+    accounts.add_user("ann", PASS, Role::Admin, NOW).unwrap();
+    assert!(!folder.0.join("secret.key").exists(), "nothing to seal yet");
+    let begun = accounts.begin_second("ann", PASS, "10.0.0.9", NOW).unwrap();
+    let bytes: Vec<u8> = data_of(&begun.secret);
+    let code = |at| super::totp::code_for_tests(&bytes, at);
+    accounts.confirm_second("ann", &code(NOW), NOW).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains(&begun.secret) && !text.contains(&format!("{:?}", &bytes[..4])[1..]));
+    assert!(text.contains("\"secret\": \""), "sealed: {text}");
+    let again = folder.accounts();
+    let later = after(60);
+    again
+        .log_in("ann", PASS, Some(&code(later)), "10.0.0.9", later)
+        .unwrap();
+    // A file of before holds the secret open; the next change seals it.
+    let mut old: serde_json::Value = serde_json::from_str(&text).unwrap();
+    old["users"]["ann"]["second"]["secret"] = serde_json::json!(bytes);
+    std::fs::write(&path, old.to_string()).unwrap();
+    let last = after(120);
+    folder
+        .accounts()
+        .log_in("ann", PASS, Some(&code(last)), "10.0.0.9", last)
+        .unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("\"secret\": \""));
+    std::fs::remove_file(folder.0.join("secret.key")).unwrap();
+    let told = Accounts::open(path).err().unwrap().to_string();
+    assert!(told.contains("secret.key"), "{told}");
+}
+
+/// Bytes of base 32.
+fn data_of(text: &str) -> Vec<u8> {
+    let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u32, 0);
+    for letter in text.bytes() {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            other => other - b'2' + 26,
+        };
+        held = held << 5 | u32::from(value);
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((held >> bits) as u8);
+            held &= (1 << bits) - 1;
+        }
+    }
+    bytes
+}

@@ -3,6 +3,7 @@ import { Stack, Title } from "@mantine/core";
 import { useParams } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Empty, Go } from "../../ui/parts";
+import { Account } from "./Account";
 import { AuditTrail } from "./AuditTrail";
 import { Configuration } from "./Configuration";
 import { FalsePositives } from "./FalsePositives";
@@ -21,6 +22,7 @@ const PAGES: { name: string; title: string; page: ReactNode }[] = [
   { name: "indicators", title: "Indicators", page: <Indicators /> },
   { name: "users", title: "Users", page: <Users /> },
   { name: "tokens", title: "API tokens", page: <Tokens /> },
+  { name: "account", title: "Your account", page: <Account /> },
   { name: "jobs", title: "Jobs", page: <Jobs /> },
   { name: "audit", title: "Audit trail", page: <AuditTrail /> },
 ];
