@@ -1,5 +1,8 @@
 //! The books that `weir collect` prints at its end, read back, so that their sums can be checked against what was sent.
 
+/// What must agree, the one side and the other.
+pub(super) type Sum = (&'static str, u64, u64);
+
 /// What was counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Books {
@@ -47,8 +50,13 @@ impl Books {
         (found == 2).then_some(books)
     }
 
+    /// Messages given up because the queue was full.
+    pub(super) const fn shed(&self) -> u64 {
+        self.shed
+    }
+
     /// The sums that must agree when so many datagrams were sent.
-    pub(super) fn identities(&self, sent: u64) -> Vec<(&'static str, u64, u64)> {
+    pub(super) fn identities(&self, sent: u64) -> Vec<Sum> {
         let mut sums = vec![
             ("sent = read + socket drops", sent, self.read + self.dropped),
             (
@@ -67,6 +75,15 @@ impl Books {
         }
         sums
     }
+}
+
+/// Sums for people, one a line, and whether they agree.
+pub(super) fn told(sums: &[Sum]) -> String {
+    let line = |(what, one, other): &Sum| {
+        let verdict = if one == other { "exact" } else { "WRONG" };
+        format!("- {what}: {one} = {other}, {verdict}\n")
+    };
+    sums.iter().map(line).collect()
 }
 
 /// The numbers in a line, thousands apart or not.

@@ -3,7 +3,6 @@
 //! that keeps of millions of invented hosts is bounded by its own caps (`weir-benches detect`), which fill for longer.
 
 use std::ffi::OsString;
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::net::UdpSocket;
@@ -12,7 +11,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::books::Books;
+use super::books::{self, Books};
 use super::live::{self, Options};
 use super::stream::Stream;
 use crate::compare::measure::{CommandLine, wait};
@@ -145,13 +144,8 @@ impl Outcome {
             self.end_kib >> 10,
             self.log_bytes,
         );
-        for (what, one, other) in self
-            .books
-            .iter()
-            .flat_map(|books| books.identities(self.datagrams))
-        {
-            let verdict = if one == other { "exact" } else { "WRONG" };
-            let _ = writeln!(text, "- {what}: {one} = {other}, {verdict}");
+        if let Some(books) = &self.books {
+            text += &books::told(&books.identities(self.datagrams));
         }
         text
     }

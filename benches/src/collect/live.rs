@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::books::Books;
+use super::books::{self, Books};
 use super::stream::{RECORDS, Stream};
 use crate::compare::measure::{CommandLine, wait};
 
@@ -53,6 +53,7 @@ pub struct Run {
 
 struct Figures {
     sent: u64,
+    /// By the kernel, and by Weir's own queue.
     dropped: u64,
     cpu_s: f64,
     wall_s: f64,
@@ -193,7 +194,7 @@ fn one(subject: &Subject, options: &Options, port: u16, folder: &Path) -> io::Re
     fs::remove_file(&log)?;
     Ok(Figures {
         sent,
-        dropped,
+        dropped: dropped + books.as_ref().map_or(0, Books::shed),
         cpu_s: (used.rusage.utime + used.rusage.stime).as_secs_f64(),
         wall_s,
         rss_bytes: used.rusage.maxrss,
@@ -379,11 +380,8 @@ pub(super) fn table(runs: &[Run]) -> String {
         else {
             continue;
         };
-        let _ = writeln!(text, "\nBooks of {}:\n", run.name);
-        for (what, one, other) in books.identities(*sent) {
-            let verdict = if one == other { "exact" } else { "WRONG" };
-            let _ = writeln!(text, "- {what}: {one} = {other}, {verdict}");
-        }
+        let sums = books::told(&books.identities(*sent));
+        let _ = write!(text, "\nBooks of {}:\n\n{sums}", run.name);
     }
     text.push_str("\nDuties:");
     for run in runs {

@@ -8,7 +8,7 @@ use ahash::RandomState;
 use weir_wire::export::{Field, Plan, Template};
 
 /// Plans kept to be shared; some 12 MiB when all are as large as templates can be. Further ones serve who sent them alone.
-const PLANS_MAX: usize = 1_024;
+const PLANS_MAX: usize = 512;
 
 /// What is shared.
 #[derive(Default)]
