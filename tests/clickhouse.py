@@ -15,7 +15,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from chdb import session
 
-engine = session.Session(os.path.join(sys.argv[1], "engine"))
+# A cluster of this one server. Replicated tables and ON CLUSTER would need a Keeper, which the engine does not have.
+CONFIG = """<clickhouse><tcp_port>9000</tcp_port><macros><shard>1</shard><replica>one</replica></macros>
+<remote_servers><weir><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></weir></remote_servers>
+</clickhouse>"""
+config = os.path.join(sys.argv[1], "config.xml")
+with open(config, "w") as file:
+    file.write(CONFIG)
+engine = session.Session(os.path.join(sys.argv[1], "engine") + "?config-file=" + config)
 failing = 0
 one_at_a_time = threading.Lock()
 KNOWN = {"query", "database", "default_format", "wait_end_of_query", "max_query_size"}

@@ -36,6 +36,10 @@ pub trait Disk: Send + Sync {
     fn make_folder(&self, folder: &str) -> io::Result<()>;
     /// Makes names in the folder durable.
     fn sync_folder(&self, folder: &str) -> io::Result<()>;
+    /// Does whoever keeps the parts look after their checksums? Then nobody else reads them all for that.
+    fn guards_parts(&self) -> bool {
+        false
+    }
 }
 
 /// Puts `bytes` in the place of a file of the disk's own folder, whole or not at all. After a loss of power names may be

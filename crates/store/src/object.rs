@@ -303,6 +303,11 @@ impl Disk for ObjectDisk {
             .make_folder(if is_remote(folder) { WAITING } else { folder })
     }
 
+    /// Object stores do; a daily pass from here would fetch everything there is.
+    fn guards_parts(&self) -> bool {
+        true
+    }
+
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
         self.local
             .sync_folder(if is_remote(folder) { WAITING } else { folder })

@@ -13,7 +13,7 @@ use super::model::Cell;
 use super::records::{DAY, Dice, Folder, filter, parsed, records};
 use super::shapes::{field, key, keys, measures, view};
 use crate::Delivery;
-use crate::flow::clickhouse::{Client, Feed, Place, Sender, SpoolLimits};
+use crate::flow::clickhouse::{Client, Feed, Layout, Place, Sender, SpoolLimits, definition};
 use crate::flow::search::{
     Answer, Control, Cut, Figure, Found, Groups, Key, Measure, RowOrder, Search, Shape, Source, View, run,
     run_in_clickhouse,
@@ -340,6 +340,55 @@ fn blocks_sent_twice_count_once() {
         panic!("records")
     };
     assert!(none.is_empty(), "another site has its own records");
+}
+
+/// The layout for several servers. Every statement is one that the engine reads as it stands; replicated tables and `ON
+/// CLUSTER` need a Keeper, so the tables that are filled and asked are the same without these two.
+#[test]
+fn a_cluster_gives_the_same_answers() {
+    let Some(server) = Server::start() else { return };
+    let admin = server.client("default");
+    let run = |sql: &str| admin.ask(sql, &[], 1 << 20).map(|answer| answer.bytes).unwrap();
+    for statement in definition("spread", &Layout::Cluster("weir".to_owned()), Some(30)) {
+        let read = String::from_utf8(run(&format!("EXPLAIN AST {statement} FORMAT TSVRaw"))).unwrap();
+        assert!(read.starts_with("Create"), "{read}");
+        let (before, replicated) = statement
+            .split_once("ReplicatedMergeTree(")
+            .unwrap_or((&statement, ""));
+        let behind = replicated.split_once(')').map_or("", |(_, behind)| behind);
+        let engine = if replicated.is_empty() { "" } else { "MergeTree" };
+        let plain = format!("{before}{engine}{behind}").replace(" ON CLUSTER 'weir'", "");
+        run(&plain.replace(
+            "replicated_deduplication_window",
+            "non_replicated_deduplication_window",
+        ));
+    }
+    let flows = records(7, 200);
+    let url = format!("clickhouse://127.0.0.1:{}/spread?migrate=false", server.port);
+    let client = Client::new(Place::parse(&url).unwrap());
+    let (mut feed, mut sender) = server.spool(client.clone(), "spread", SpoolLimits::default());
+    let batch = Batch {
+        flows: flows.clone(),
+        ..Batch::default()
+    };
+    feed.append(&batch, Time(DAY)).unwrap();
+    feed.finish(Time(DAY)).unwrap();
+    while sender.step() == Delivery::Moved {}
+    assert_eq!(sender.spooled().rows_sent, 200, "{:?}", sender.spooled());
+    let local = run("SELECT count() FROM spread.flows_local FORMAT TSV");
+    assert_eq!(local, b"200\n", "acknowledged rows lie on their shard");
+    let sources = [Source::Batch(to_batch(&flows).unwrap())];
+    let mut dice = Dice(11);
+    for _ in 0..40 {
+        let (text, filter) = filter(&mut dice);
+        let search = Search {
+            filter,
+            view: view(&mut dice),
+            shape: shape(&mut dice),
+        };
+        let (here, there) = both(&search, &sources, &client);
+        same(&here, &there, &format!("{text}: {search:?}"));
+    }
 }
 
 #[test]
