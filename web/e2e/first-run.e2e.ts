@@ -104,6 +104,7 @@ describe.skipIf(!browserIsThere())("the first run", () => {
       await page.emulateMedia({ colorScheme: theme });
       await watched.picture(`start-${theme}`);
     }
+    await page.emulateMedia({ colorScheme: "light" });
     expect([...(await watched.inaccessible()), ...(await watched.overflows())]).toEqual([]);
     await page.getByRole("button", { name: "Confirm" }).click();
     await list.getByText("confirmed").waitFor();

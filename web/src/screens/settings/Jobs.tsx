@@ -34,7 +34,7 @@ export function Jobs() {
                   <Table.Td>
                     {job.kind.replaceAll("_", " ")} <Raw mono>{job.about}</Raw>
                   </Table.Td>
-                  <Table.Td>
+                  <Table.Td miw={90}>
                     <Raw>{job.owner}</Raw>
                   </Table.Td>
                   <Table.Td className="mono">{time(job.began)}</Table.Td>
