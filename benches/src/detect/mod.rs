@@ -310,7 +310,7 @@ mod tests {
             seed: 7,
             hosts: 2_000,
             flows: 10_000,
-            forged: 90_000,
+            forged: 170_000,
             seconds: 60,
         })
         .unwrap();

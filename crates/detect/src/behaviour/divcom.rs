@@ -27,7 +27,6 @@ crate::params! {
 const INTERVAL_S: u32 = 300;
 /// Names, time and the web: who wants nothing else is not followed; who does is followed from then on.
 const EVERYDAY_PORTS: [u16; 4] = [53, 80, 123, 443];
-/// Targets that are named, from half of those that a report needs: most intervals have nothing to tell.
 const TARGETS_LISTED_MAX: usize = 32;
 
 /// See the file.
@@ -105,16 +104,13 @@ impl Method for DiverseCommunication {
         }
     }
 
-    fn on_flow(params: &Params, state: &mut State, _: &CellKey, flow: &FlowRecord) {
+    fn on_flow(_: &Params, state: &mut State, _: &CellKey, flow: &FlowRecord) {
         let key = &flow.key;
         let (first, last) = state.span.unwrap_or((flow.flow_start, flow.end));
         state.span = Some((first.min(flow.flow_start), last.max(flow.end)));
         state.flows += 1;
         state.ports.add((key.proto, key.responder_port));
-        if state.targets.add(key.responder_ip)
-            && state.listed.len() < TARGETS_LISTED_MAX
-            && state.targets.count() * 2 > params.targets_min.into()
-        {
+        if state.targets.add(key.responder_ip) && state.listed.len() < TARGETS_LISTED_MAX {
             state.listed.push(Target::ip(key.responder_ip));
         }
     }

@@ -214,7 +214,7 @@ fn lists_that_are_fetched_have_their_age() {
     assert!(listed.contains("failed 1 times"), "{listed}");
     let complaint = complains(&["feeds", "update", "--config", &config, "fra"]);
     assert!(
-        complaint.contains("no list \"fra\" is fetched; known are far"),
+        complaint.contains("no list \"fra\" is fetched; did you mean \"far\"?"),
         "{complaint}"
     );
     let wrong = [

@@ -207,8 +207,8 @@ impl Keeper {
         }
         if self.bytes > self.bytes_max {
             return Err(io::Error::other(format!(
-                "its flows and transactions need more than {} MiB of memory: raise --memory, or fill a store with \
-                 --store and ask that",
+                "its flows and transactions need more than {} MiB of memory: raise the memory limit (--memory), or fill a \
+                 store with --store and ask that",
                 self.bytes_max / super::MIB
             )));
         }

@@ -49,7 +49,9 @@ fn pmacctd_live_tells_the_attacks() {
 #[test]
 fn fprobe_live_tells_connections() {
     const CONNECTIONS: usize = 20;
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Its times are milliseconds, and both sides of a connection begin in one: the lower port tells who was asked.
+    let server = (8_100..8_200).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    let server = server.expect("one of a hundred ports is free");
     let port = server.local_addr().unwrap().port();
     let running = Running::start(&["udp://127.0.0.1:0"], None);
     let mut command = Command::new("fprobe");
