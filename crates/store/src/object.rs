@@ -24,7 +24,7 @@ use bytes::Bytes;
 pub use bucket::{Bucket, ObjectPlace, ObjectPlaceError};
 pub use queue::Waiting;
 
-use crate::disk::{Append, Disk, Entry, LocalDisk, Source};
+use crate::disk::{Append, Disk, Entry, LocalDisk, Source, replace};
 use crate::flow::StoreError;
 use cache::Cache;
 use part::RemotePart;
@@ -118,16 +118,15 @@ impl ObjectDisk {
     /// The folder's name among those that write.
     fn own_name(&self) -> io::Result<Bytes> {
         match self.local.open(CLAIM) {
-            Ok(file) => file.read_all(),
+            Ok(file) => {
+                // An earlier attempt may have failed before the name of the file was durable.
+                self.local.sync_folder("")?;
+                file.read_all()
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let random = || getrandom::u64().map_err(io::Error::other);
                 let name = format!("{:016x}{:016x}", random()?, random()?);
-                let unfinished = "writer.new";
-                let mut file = self.local.create(unfinished)?;
-                file.append(name.as_bytes())?;
-                file.sync()?;
-                self.local.rename(unfinished, CLAIM)?;
-                self.local.sync_folder("")?;
+                replace(&*self.local, CLAIM, name.as_bytes())?;
                 Ok(name.into())
             }
             Err(error) => Err(error),

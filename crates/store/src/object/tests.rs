@@ -12,6 +12,7 @@ use super::memory::Memory;
 use super::{Bucket, ObjectDisk, ObjectPlace, Objects, waiting};
 use crate::delivery::Delivery;
 use crate::disk::Disk;
+use crate::flow::tests::fault_disk::{FaultDisk, Seeded};
 use crate::flow::tests::records::plain;
 use crate::flow::{FlowStore, Limits, Part, Retention, Snapshot, StoreError, Table, search};
 
@@ -139,6 +140,33 @@ fn a_life(objects: &Arc<dyn Objects>) {
         .for_each(|part| Part::verify(part, &reading).unwrap());
     drop((store, disk));
     expire(&folder, objects);
+}
+
+/// A folder's own name on a disk that fails and loses power: once told it stays, and it is never half a name.
+#[test]
+fn the_own_name_survives_what_disks_do() {
+    for seed in 0..400 {
+        let mut random = Seeded(seed);
+        let mut disk = FaultDisk::default();
+        let mut told = None;
+        for _ in 0..20 {
+            let fails = 1 + random.below(8);
+            disk.fail_every((random.below(2) == 0).then_some(fails), io::ErrorKind::Other);
+            let on = |disk: &FaultDisk| ObjectDisk::on(Arc::new(disk.clone()), Arc::new(Memory::default()));
+            if let Ok(name) = on(&disk).own_name() {
+                assert_eq!(name.len(), 32, "seed {seed}: {name:?}");
+                assert!(
+                    told.as_ref().is_none_or(|told| *told == name),
+                    "seed {seed}: another name than before"
+                );
+                told = Some(name);
+            }
+            disk.fail_every(None, io::ErrorKind::Other);
+            if random.below(3) == 0 {
+                disk = disk.crashed(&mut random);
+            }
+        }
+    }
 }
 
 /// Everything goes by age, in steps that the clock may make.
