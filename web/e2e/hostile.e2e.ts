@@ -52,7 +52,7 @@ describe.skipIf(!browserIsThere())("hostile text", () => {
     watched = await Watched.open(browser, base);
     await watched.go("/");
     await watched.setUp(await house.says(/token .*: (\S+)$/), PASSWORD);
-    await watched.page.getByText("Where to start").waitFor();
+    await watched.page.getByRole("heading", { name: "Getting started" }).waitFor();
     await house.says(/read .*onload/);
   });
   afterAll(async () => {

@@ -152,13 +152,10 @@ describe.skipIf(!browserIsThere())("the incident", () => {
     await groups.getByText("192.168.0.33").waitFor();
     await groups.getByRole("row", { name: /192\.168\.0\.33/ }).getByRole("button", { name: "its flows" }).click();
     await expect.poll(filter).toBe("app dns and not (src ip 192.168.0.21) and src_ip 192.168.0.33");
-    const [file] = await Promise.all([
-      page.waitForEvent("download"),
-      page
-        .getByRole("button", { name: "Export" })
-        .click()
-        .then(() => page.getByRole("menuitem", { name: "All as CSV" }).click()),
-    ]);
+    await page.getByRole("button", { name: "Export" }).click();
+    await page.getByRole("menuitem", { name: "All as CSV" }).click();
+    const link = page.getByRole("link", { name: /Save weir-flows\.csv/ });
+    const [file] = await Promise.all([page.waitForEvent("download"), link.click()]);
     expect(file.suggestedFilename()).toBe("weir-flows.csv");
     await page.getByRole("button", { name: "Saved searches" }).click();
     await page.getByRole("menuitem", { name: "Save this search" }).click();
