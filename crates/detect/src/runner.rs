@@ -16,9 +16,9 @@ use crate::{CellKey, Cells, Checkpoint, Findings, Method, RestoreError, Restored
 
 mod keeping;
 
-/// Cells one instance keeps over all shards: enough for a network of a hundred thousand busy hosts. With a few hundred
-/// bytes a cell this bounds a method to tens of MiB; past it the longest silent cell is judged a last time, forgotten and
-/// counted.
+/// Cells one instance keeps over all shards: one for each of a hundred thousand busy hosts, not for all their pairs. With a
+/// few hundred bytes a cell this bounds a method to tens of MiB; past it the longest silent cell is judged a last time,
+/// forgotten and counted.
 const CELLS_MAX: usize = 131_072;
 
 /// Cells whose places are looked up together before any is folded, so that their cache misses overlap.
