@@ -162,6 +162,10 @@ fn config() -> String {
          | `detect.shards` | 1 | detection workers, 1 to 16; events do not depend on it |\n\
          | `serve.listen` | `\"127.0.0.1:8844\"` | where `weir serve` shows its interface; beyond this machine over TLS |\n\
          | `serve.tls_cert`, `serve.tls_key` | own certificate | certificate chain and private key of the interface (PEM) |\n\
+         | `serve.oidc` | none | identity provider that people may log in through (docs/guide/serve.md): `issuer`, `client_id`, \
+         `client_secret_file`, `url` (of this server), `roles` (`{group = \"analyst\"}`), `name`, `scopes` \
+         (`[\"openid\", \"profile\"]`), `name_claim` (`\"preferred_username\"`), `groups_claim` (`\"groups\"`), `private` \
+         (false: no provider inside), `ca_file` |\n\
          | `serve.store` | the state folder | folder of flows, events, accounts and learned state |\n\
          | `serve.watch` | none | folder whose capture files are read as they come |\n\
          | `serve.collect` | `[\"netflow\", \"ipfix\", \"sflow\"]` | where flow exports are taken; `[]`: nowhere |\n\

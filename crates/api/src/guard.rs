@@ -24,6 +24,9 @@ pub(crate) const CSRF: &str = "x-weir-csrf";
 const COOKIE_TLS: &str = "__Host-weir";
 /// The cookie on loopback without TLS.
 const COOKIE_PLAIN: &str = "weir";
+/// The cookie of a log-in at the identity provider.
+const SIGN_IN_TLS: &str = "__Host-weir-sign-in";
+const SIGN_IN_PLAIN: &str = "weir-sign-in";
 /// The visitor of a demonstration.
 const GUEST: &str = "guest";
 
@@ -259,7 +262,15 @@ fn known(app: &App, headers: &HeaderMap) -> Option<Who> {
 
 /// The secret in the session cookie.
 pub(crate) fn cookie(headers: &HeaderMap, secure: bool) -> Option<&str> {
-    let name = cookie_name(secure);
+    cookie_named(headers, if secure { COOKIE_TLS } else { COOKIE_PLAIN })
+}
+
+/// The secret of the browser that began a log-in at the identity provider.
+pub(crate) fn sign_in_cookie(headers: &HeaderMap, secure: bool) -> Option<&str> {
+    cookie_named(headers, if secure { SIGN_IN_TLS } else { SIGN_IN_PLAIN })
+}
+
+fn cookie_named<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers
         .get_all(COOKIE)
         .iter()
@@ -272,12 +283,16 @@ pub(crate) fn cookie(headers: &HeaderMap, secure: bool) -> Option<&str> {
 
 /// The `Set-Cookie` that opens a session, or with an empty secret ends it.
 pub(crate) fn set_cookie(secret: &str, secure: bool) -> String {
-    let name = cookie_name(secure);
+    set_cookie_named(if secure { COOKIE_TLS } else { COOKIE_PLAIN }, secret, secure)
+}
+
+/// The `Set-Cookie` that ties a log-in at the identity provider to this browser, or with an empty secret ends it.
+pub(crate) fn set_sign_in_cookie(secret: &str, secure: bool) -> String {
+    set_cookie_named(if secure { SIGN_IN_TLS } else { SIGN_IN_PLAIN }, secret, secure)
+}
+
+fn set_cookie_named(name: &str, secret: &str, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
     let age = if secret.is_empty() { "; Max-Age=0" } else { "" };
     format!("{name}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{age}")
-}
-
-fn cookie_name(secure: bool) -> &'static str {
-    if secure { COOKIE_TLS } else { COOKIE_PLAIN }
 }

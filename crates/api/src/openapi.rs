@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 
 use crate::{
     App, audit, events, exporters, exports, false_positives, filter, flows, guard, health, hosts, indicators,
-    jobs, methods, overview, patterns, searches, second_factor, session, settings, start, stream, users,
+    jobs, methods, overview, patterns, searches, second_factor, session, settings, sign_in, start, stream,
+    users,
 };
 
 /// Where the interface lies.
@@ -54,6 +55,8 @@ pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(session::who, session::log_in, session::log_out))
         .routes(routes!(session::set_up))
+        .routes(routes!(sign_in::begin))
+        .routes(routes!(sign_in::end))
         .routes(routes!(overview::overview))
         .routes(routes!(events::list))
         .routes(routes!(events::facets))

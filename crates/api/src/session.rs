@@ -26,6 +26,9 @@ pub(crate) struct Session {
     user: Option<SessionUser>,
     /// The first administrator is still missing: see POST /setup.
     needs_setup: bool,
+    /// What people call the identity provider that they may log in through: see POST /session/provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
     /// A demonstration: a store that is deleted at the end, no log-in.
     demo: bool,
     /// Version of the server.
@@ -41,6 +44,8 @@ pub(crate) struct SessionUser {
     role: Role,
     /// A code is asked for at log-in.
     second_factor: bool,
+    /// Logged in through the identity provider: password and second factor are kept there.
+    provided: bool,
     /// A visitor of a demonstration, who did not log in.
     guest: bool,
     /// Send this as the header X-Weir-CSRF with everything that is not a GET. Absent for API tokens, which need none.
@@ -74,6 +79,7 @@ pub(crate) struct SetUp {
     responses((status = 200, body = Session)))]
 pub(crate) async fn who(State(app): State<Arc<App>>, who: Option<Extension<Who>>) -> Json<Session> {
     let user = who.map(|Extension(who)| SessionUser {
+        provided: app.accounts().is_provided(who.user()),
         second_factor: app.accounts().has_second(who.user()),
         name: who.name,
         role: who.role,
@@ -158,12 +164,13 @@ pub(crate) async fn set_up(
     Ok(opened_response(&app, opened))
 }
 
-fn opened_response(app: &App, opened: Opened) -> Response {
+pub(crate) fn opened_response(app: &App, opened: Opened) -> Response {
     let cookie = set_cookie(&opened.secret, app.set.secure);
     let user = SessionUser {
         name: opened.name,
         role: opened.user.role,
         second_factor: opened.user.has_second(),
+        provided: opened.user.provided.is_some(),
         guest: false,
         csrf: Some(opened.csrf),
     };
@@ -174,6 +181,7 @@ fn session(app: &App, user: Option<SessionUser>) -> Session {
     Session {
         user,
         needs_setup: !app.set.demo && app.accounts().needs_setup(),
+        provider: app.set.oidc.as_ref().map(|oidc| oidc.name().to_owned()),
         demo: app.set.demo,
         version: env!("CARGO_PKG_VERSION"),
         now: rfc3339(app.now()),
@@ -206,9 +214,11 @@ impl std::convert::From<AccountError> for Problem {
             AccountError::SetupToken => Self::new(StatusCode::FORBIDDEN, text),
             AccountError::Name => Self::at("/name", text),
             AccountError::Password(_) => Self::at("/password", text),
-            AccountError::Taken(_) | AccountError::LastAdmin | AccountError::Full(_) => {
-                Self::new(StatusCode::CONFLICT, text)
-            }
+            AccountError::Taken(_)
+            | AccountError::LastAdmin
+            | AccountError::Provided
+            | AccountError::FirstStart
+            | AccountError::Full(_) => Self::new(StatusCode::CONFLICT, text),
             AccountError::Unknown(_) => Self::not_found(text),
             AccountError::File { .. } => Self::internal(text),
         }

@@ -16,6 +16,7 @@ use crate::accounts::Accounts;
 use crate::exporters::Exporter;
 use crate::indicators::IndicatorList;
 use crate::jobs::{Jobs, Task, Work};
+use crate::oidc::Oidc;
 use crate::patterns::{NewPattern, PatternShown};
 use crate::settings::{ChangeError, MethodSettings, Settings};
 use crate::start::Learned;
@@ -24,6 +25,8 @@ use crate::stream::Stream;
 
 /// Searches of the flow store at once; more wait.
 const SEARCHES_MAX: usize = 4;
+/// Log-ins through an identity provider at once: each may hold a thread as long as the provider takes to answer.
+const SIGN_INS_MAX: usize = 2;
 /// Password checks that may wait at once; more are sent away.
 const PASSWORDS_MAX: usize = 16;
 
@@ -85,6 +88,8 @@ pub trait Program: Send + Sync {
 /// What the interface is made with.
 pub struct Setting {
     pub accounts: Accounts,
+    /// An identity provider that vouches for people.
+    pub oidc: Option<Oidc>,
     /// The event database; `None`: no events are kept.
     pub events: Option<EventStore>,
     /// The flow table; `None`: no flows are kept.
@@ -113,6 +118,7 @@ pub struct App {
     pub(crate) set: Setting,
     pub(crate) searches: Arc<Semaphore>,
     pub(crate) passwords: Semaphore,
+    pub(crate) sign_ins: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) jobs: Jobs,
     /// What visitors of a demonstration bring with changes.
@@ -129,6 +135,7 @@ impl App {
             set: setting,
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             passwords: Semaphore::new(PASSWORDS_MAX),
+            sign_ins: Semaphore::new(SIGN_INS_MAX),
             streams: crate::stream::places(),
             guest_csrf: crate::secret::new(),
             status: Mutex::new(Arc::new(Status::default())),

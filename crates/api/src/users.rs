@@ -30,6 +30,9 @@ pub(crate) struct UserShown {
     disabled: bool,
     /// A code is asked for at log-in.
     second_factor: bool,
+    /// The identity provider (issuer) that lets this user in; absent: a password of this server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
     created: String,
 }
 
@@ -231,6 +234,7 @@ fn user_shown(name: String, user: &User) -> UserShown {
         role: user.role,
         disabled: user.disabled,
         second_factor: user.has_second(),
+        provider: user.provided.as_ref().map(|provided| provided.issuer.clone()),
         created: rfc3339(Time(user.created_ns)),
     }
 }

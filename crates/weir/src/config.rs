@@ -7,6 +7,7 @@ mod instances;
 mod layers;
 mod lists;
 mod meter;
+mod oidc;
 pub mod patterns;
 mod serve;
 mod value;
@@ -32,6 +33,7 @@ pub use geo::GeoFiles;
 pub(crate) use indicators::{ListsAgain, Seen};
 pub use layers::{Layers, MANAGED};
 pub use meter::{METER_KEYS, MeterKey};
+pub use oidc::OidcConfig;
 pub use serve::ServeConfig;
 use value::{bad, check_name, flag, networks, number, sub, text, texts, unknown};
 pub use value::{did_you_mean, network};
@@ -179,7 +181,7 @@ impl Config {
                 "meter" => meter::read(&mut config.meter, sub(key, value)?)?,
                 "detect" => config.detect(sub(key, value)?)?,
                 "syscheck" => checks(&mut config.syscheck, sub(key, value)?)?,
-                "serve" => config.serve = ServeConfig::read(sub(key, value)?)?,
+                "serve" => config.serve = ServeConfig::read(sub(key, value)?, folder)?,
                 "methods" => {
                     for (slug, value) in sub(key, value)? {
                         config.method(slug, value)?;

@@ -642,6 +642,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/provider": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begins a log-in through the identity provider.
+         * @description Sets a cookie that ties it to this browser; it must end within ten minutes. Needs the header X-Weir-CSRF with any value.
+         */
+        post: operations["post_session_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/provider/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends a log-in through the identity provider with what it gave the browser; answers with the session's cookie.
+         * @description The account is made at the first log-in, with the role that the groups give; without one nobody is let in. Needs the
+         *     header X-Weir-CSRF with any value.
+         */
+        post: operations["post_session_provider_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/second-factor": {
         parameters: {
             query?: never;
@@ -2124,6 +2165,8 @@ export interface components {
             needs_setup: boolean;
             /** @description What relative times count from, RFC 3339: the clock, or in a demonstration the end of its data. */
             now: string;
+            /** @description What people call the identity provider that they may log in through: see POST /session/provider. */
+            provider?: string | null;
             user?: components["schemas"]["SessionUser"] | null;
             /** @description Version of the server. */
             version: string;
@@ -2135,6 +2178,8 @@ export interface components {
             /** @description A visitor of a demonstration, who did not log in. */
             guest: boolean;
             name: string;
+            /** @description Logged in through the identity provider: password and second factor are kept there. */
+            provided: boolean;
             role: components["schemas"]["Role"];
             /** @description A code is asked for at log-in. */
             second_factor: boolean;
@@ -2173,6 +2218,18 @@ export interface components {
             managed: string;
             reload?: components["schemas"]["Reload"] | null;
             values: components["schemas"]["SettingValue"][];
+        };
+        /** @description Where to go. */
+        SignIn: {
+            /** @description Page of the identity provider. It sends the browser back to /sign-in. */
+            url: string;
+        };
+        /** @description What the identity provider gave the browser. */
+        SignedIn: {
+            code: string;
+            /** @description The parameter iss, where there was one. */
+            iss?: string | null;
+            state: string;
         };
         /**
          * @description Kind of a source.
@@ -2454,6 +2511,8 @@ export interface components {
             created: string;
             disabled: boolean;
             name: string;
+            /** @description The identity provider (issuer) that lets this user in; absent: a password of this server. */
+            provider?: string | null;
             role: components["schemas"]["Role"];
             /** @description A code is asked for at log-in. */
             second_factor: boolean;
@@ -4005,6 +4064,104 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    post_session_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignIn"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_session_provider_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignedIn"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
         };
     };

@@ -1,5 +1,5 @@
 // Addresses of the screens. What a screen shows stands in its address, so that links, the back button and bookmarks work.
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Navigate } from "@tanstack/react-router";
 import { EventScreen } from "../screens/event/Event";
 import { EventsScreen, readEventSearch } from "../screens/events/Events";
 import { FlowsScreen, readFlowSearch } from "../screens/flows/Flows";
@@ -57,6 +57,8 @@ const routes = [
   createRoute({ getParentRoute: () => root, path: "/settings/$page", component: settings, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/start", component: start, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/exporters/$address", component: exporter, ...ranged }),
+  // Seen by whoever is logged in already; the log-in page reads it for all others.
+  createRoute({ getParentRoute: () => root, path: "/sign-in", component: () => <Navigate to="/" replace /> }),
   createRoute({ getParentRoute: () => root, path: "/health", component: HealthScreen, ...ranged }),
 ];
 

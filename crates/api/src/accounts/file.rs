@@ -7,7 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use weir_model::Time;
 
+use super::provided::Provided;
 use super::seal::Seal;
 use super::second::Second;
 use super::{AccountError, Role};
@@ -23,8 +25,12 @@ pub struct User {
     pub disabled: bool,
     /// Nanoseconds since 1970.
     pub created_ns: i64,
-    /// Argon2id in PHC form.
+    /// Argon2id in PHC form; empty for those whom a provider lets in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) password: String,
+    /// The identity provider that lets this user in, in the place of a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provided: Option<Provided>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) second: Option<Second>,
 }
@@ -33,6 +39,23 @@ impl User {
     /// Is a code asked for at log-in?
     pub const fn has_second(&self) -> bool {
         self.second.is_some()
+    }
+
+    /// Somebody whom a provider lets in.
+    pub(super) const fn provided(provided: Provided, role: Role, now: Time) -> Self {
+        Self {
+            role,
+            disabled: false,
+            created_ns: now.0,
+            password: String::new(),
+            provided: Some(provided),
+            second: None,
+        }
+    }
+
+    /// The hash of the password, where there is one.
+    pub(super) fn hashed(&self) -> Option<String> {
+        self.provided.is_none().then(|| self.password.clone())
     }
 }
 
@@ -133,6 +156,13 @@ impl Kept {
             Some(folder) => File::open(folder)?.sync_all(),
             None => Ok(()),
         }
+    }
+
+    /// The account of whom a provider knows so.
+    pub(super) fn of(&self, provided: &Provided) -> Option<(&str, &User)> {
+        let mut users = self.users.iter();
+        let found = users.find(|(_, user)| user.provided.as_ref() == Some(provided))?;
+        Some((found.0, found.1))
     }
 
     /// Somebody must be left who can let others in.

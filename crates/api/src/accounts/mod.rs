@@ -4,6 +4,7 @@
 
 mod file;
 mod password;
+mod provided;
 mod seal;
 mod second;
 mod session;
@@ -20,6 +21,7 @@ use weir_model::{NANOS_PER_S, Time};
 use crate::secret;
 use file::Kept;
 pub use file::{Token, User};
+pub use provided::{Entered, Provided};
 use seal::Seal;
 pub use second::Enrolment;
 use second::Waiting;
@@ -127,6 +129,10 @@ pub enum AccountError {
     Code,
     #[error("no second factor was begun in the last ten minutes; begin again")]
     NoEnrolment,
+    #[error("this account logs in through the identity provider: password and second factor are kept there")]
+    Provided,
+    #[error("make the first administrator with the token that `weir serve` printed; then others may come in")]
+    FirstStart,
     #[error("there must be an administrator left")]
     LastAdmin,
     #[error("there are {0} already, which is the limit; remove one first")]
@@ -261,12 +267,12 @@ impl Accounts {
             // Counted before it is known, or many tries at once would all pass.
             state.throttle.failed(name, from, now);
             let user = state.kept.users.get(name).filter(|user| !user.disabled);
-            user.map(|user| user.password.clone())
+            user.and_then(User::hashed)
         };
         let right = password::verify(pass, stored.as_deref());
         let mut state = self.state();
         let user = state.kept.users.get(name).filter(|user| !user.disabled).cloned();
-        let Some(user) = user.filter(|user| right && Some(&user.password) == stored.as_ref()) else {
+        let Some(user) = user.filter(|user| right && user.hashed() == stored) else {
             return Err(AccountError::Denied);
         };
         // A wrong code, and none where one is needed, count like a wrong password: both can be guessed at.
@@ -354,6 +360,9 @@ impl Accounts {
         self.change(&mut state, |kept| {
             let unknown = || AccountError::Unknown(name.to_owned());
             let user = kept.users.get_mut(name).ok_or_else(unknown)?;
+            if user.provided.is_some() && hashed.is_some() {
+                return Err(AccountError::Provided);
+            }
             user.role = role.unwrap_or(user.role);
             user.disabled = disabled.unwrap_or(user.disabled);
             if let Some(hashed) = hashed {
@@ -444,6 +453,7 @@ fn new_user(name: &str, pass: &str, role: Role, now: Time) -> Result<User> {
         disabled: false,
         created_ns: now.0,
         password: password::hash(pass)?,
+        provided: None,
         second: None,
     })
 }

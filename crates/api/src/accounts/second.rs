@@ -164,11 +164,19 @@ impl Accounts {
     fn prove(&self, name: &str, pass: &str, from: &str, now: Time) -> Result<()> {
         let stored = {
             let mut state = self.state();
+            if state
+                .kept
+                .users
+                .get(name)
+                .is_some_and(|user| user.provided.is_some())
+            {
+                return Err(AccountError::Provided);
+            }
             if let Some(wait_s) = state.throttle.wait_s(name, from, now) {
                 return Err(AccountError::Throttled(wait_s));
             }
             state.throttle.failed(name, from, now);
-            state.kept.users.get(name).map(|user| user.password.clone())
+            state.kept.users.get(name).and_then(|user| user.hashed())
         };
         if !password::verify(pass, stored.as_deref()) {
             return Err(AccountError::Denied);

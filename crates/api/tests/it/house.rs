@@ -12,6 +12,7 @@ use weir_api::accounts::{Accounts, Role};
 use weir_api::exporters::Exporter;
 use weir_api::indicators::IndicatorList;
 use weir_api::jobs::{Task, Work};
+use weir_api::oidc::Oidc;
 use weir_api::patterns::{NewPattern, PatternShown};
 use weir_api::settings::{ChangeError, MethodSettings, Settings};
 use weir_api::start::Learned;
@@ -157,7 +158,16 @@ impl House {
         Self::with(name, flows, false).await
     }
 
+    /// A house that an identity provider lets people into.
+    pub(crate) async fn with_provider(name: &str, oidc: Oidc) -> Self {
+        Self::made(name, "", false, Some(oidc)).await
+    }
+
     pub(crate) async fn with(name: &str, flows: &str, demo: bool) -> Self {
+        Self::made(name, flows, demo, None).await
+    }
+
+    async fn made(name: &str, flows: &str, demo: bool, oidc: Option<Oidc>) -> Self {
         let folder = std::env::temp_dir().join(format!("weir-api-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
@@ -172,6 +182,7 @@ impl House {
         let program = Arc::new(Ran::default());
         let setting = Setting {
             accounts,
+            oidc,
             events: Some(events),
             flows: Some(Flows {
                 disk: Arc::new(LocalDisk::new(&folder).unwrap()),
@@ -190,7 +201,7 @@ impl House {
             demo,
             secure: false,
             hosts: vec!["weir.test".to_owned()],
-            log: |line| panic!("logged: {line}"),
+            log: |line| assert!(line.starts_with("identity provider: "), "logged: {line}"),
         };
         let app = Arc::new(App::new(setting));
         Self {

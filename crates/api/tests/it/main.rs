@@ -11,4 +11,6 @@ mod false_positives;
 mod flows;
 mod house;
 mod jobs;
+mod provider;
+mod sign_in;
 mod stream;

@@ -119,6 +119,7 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode> {
             tls: certificate
                 .zip(key)
                 .map(|(certificate, key)| TlsFiles { certificate, key }),
+            oidc: configured.oidc,
             demo: false,
         },
         watch: args.watch.or(configured.watch),

@@ -80,6 +80,9 @@ pub fn values(layers: &Layers) -> Vec<SettingValue> {
     for (name, about) in super::serve::KEYS {
         add(&format!("serve.{name}"), Json::Null, about);
     }
+    for (name, about) in super::oidc::KEYS {
+        add(&format!("serve.oidc.{name}"), Json::Null, about);
+    }
     for key in merged.keys().filter(|key| !shown_apart(key)) {
         add(key, Json::Null, "See docs/reference/config.md.");
     }
@@ -290,9 +293,16 @@ pub fn schema() -> String {
             }),
         );
     }
-    let serve = super::serve::KEYS
-        .iter()
-        .map(|(name, about)| ((*name).to_owned(), json!({"description": about})));
+    let described = |keys: &[(&str, &str)]| -> Map<String, Json> {
+        let described = keys
+            .iter()
+            .map(|(name, about)| ((*name).to_owned(), json!({"description": about})));
+        described.collect()
+    };
+    let mut serve = described(&super::serve::KEYS);
+    let mut oidc = object(described(&super::oidc::KEYS));
+    oidc["required"] = json!(super::oidc::REQUIRED);
+    serve.insert("oidc".to_owned(), oidc);
     let methods = REGISTRY.iter().map(|entry| {
         let instance = object(method(entry));
         let several = json!({"type": "array", "items": instance, "minItems": 1});
@@ -317,7 +327,7 @@ pub fn schema() -> String {
         };
     }
     properties.insert("meter".to_owned(), object(meter));
-    properties.insert("serve".to_owned(), object(serve.collect()));
+    properties.insert("serve".to_owned(), object(serve));
     properties.insert("methods".to_owned(), object(methods.collect()));
     properties.insert(
         "lists".to_owned(),

@@ -1,12 +1,13 @@
 //! The table `[serve]`: where `weir serve` listens, keeps (and how long) and looks, as far as its flags leave that open.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 use weir_store::flow::Retention;
 
-use super::{Result, bad, number, text, texts, unknown};
+use super::oidc::OidcConfig;
+use super::{Result, bad, number, sub, text, texts, unknown};
 use crate::collect::Listen;
 
 /// Its keys, and what they do.
@@ -59,6 +60,8 @@ pub struct ServeConfig {
     /// Certificate chain and private key of the interface.
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
+    /// An identity provider that people may log in through.
+    pub oidc: Option<OidcConfig>,
 }
 
 /// GiB of its disk that the store leaves free unless the configuration says otherwise.
@@ -72,6 +75,7 @@ impl Default for ServeConfig {
             collect: None,
             tls_cert: None,
             tls_key: None,
+            oidc: None,
             retention: Retention {
                 free_bytes: Some(FREE_GIB_DEFAULT << 30),
                 ..Retention::default()
@@ -81,7 +85,8 @@ impl Default for ServeConfig {
 }
 
 impl ServeConfig {
-    pub(super) fn read(table: &Table) -> Result<Self> {
+    /// `folder` is where relative names of files begin.
+    pub(super) fn read(table: &Table, folder: &Path) -> Result<Self> {
         let mut config = Self::default();
         for (key, value) in table {
             let place = format!("serve.{key}");
@@ -103,7 +108,11 @@ impl ServeConfig {
                 }
                 "keep_gib" => config.retention.bytes = Some(gib(&place, value, 1)?),
                 "free_gib" => config.retention.free_bytes = Some(gib(&place, value, 0)?),
-                _ => return Err(unknown(&place, key, KEYS.map(|(name, _)| name))),
+                "oidc" => config.oidc = Some(OidcConfig::read(sub(&place, value)?, folder)?),
+                _ => {
+                    let known = KEYS.into_iter().map(|(name, _)| name).chain(["oidc"]);
+                    return Err(unknown(&place, key, known));
+                }
             }
         }
         if config.tls_cert.is_some() != config.tls_key.is_some() {

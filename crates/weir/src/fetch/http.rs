@@ -1,4 +1,4 @@
-//! One GET over HTTP/1.1, with or without TLS, and nothing that a server says makes it larger, longer or elsewhere than
+//! One GET or POST over HTTP/1.1, with or without TLS, and nothing that a server says makes it larger, longer or elsewhere than
 //! allowed: every address is checked before it is connected to, redirections are few and checked anew, body and time are
 //! capped. By hand, because a client of a library connects to whatever its resolver says.
 
@@ -30,6 +30,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(super) struct Request {
     pub(super) url: Url,
     pub(super) headers: Vec<(String, String)>,
+    /// A form to be posted; then redirections are not followed.
+    pub(super) form: Option<String>,
     /// Sent only to the host asked first: redirections may lead to others.
     pub(super) secret: Option<(String, String)>,
     pub(super) bytes_max: u64,
@@ -63,13 +65,16 @@ pub(super) fn authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fe
 }
 
 /// Asks, and follows redirections.
-pub(super) fn get(request: &Request) -> Result<Response, FetchError> {
+pub(super) fn ask(request: &Request) -> Result<Response, FetchError> {
     let deadline = Instant::now() + request.timeout;
     let mut url = request.url.clone();
     for _ in 0..=REDIRECTS_MAX {
-        let response = ask(request, &url, deadline)?;
+        let response = once(request, &url, deadline)?;
         if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(response);
+        }
+        if request.form.is_some() {
+            return Err(FetchError::Broken("a redirection of what was posted"));
         }
         let to = response
             .header("location")
@@ -85,7 +90,7 @@ pub(super) fn get(request: &Request) -> Result<Response, FetchError> {
     Err(FetchError::Broken("too many redirections"))
 }
 
-fn ask(request: &Request, url: &Url, deadline: Instant) -> Result<Response, FetchError> {
+fn once(request: &Request, url: &Url, deadline: Instant) -> Result<Response, FetchError> {
     let tls = match url.scheme() {
         "https" => true,
         "http" => false,
@@ -95,7 +100,8 @@ fn ask(request: &Request, url: &Url, deadline: Instant) -> Result<Response, Fetc
     let port = url.port_or_known_default().unwrap_or(80);
     let stream = connect(host, port, request, deadline)?;
     let mut text = format!(
-        "GET {}{} HTTP/1.1\r\nHost: {host}{}\r\nUser-Agent: weir/{}\r\nAccept-Encoding: identity\r\nConnection: close\r\n",
+        "{} {}{} HTTP/1.1\r\nHost: {host}{}\r\nUser-Agent: weir/{}\r\nAccept-Encoding: identity\r\nConnection: close\r\n",
+        if request.form.is_some() { "POST" } else { "GET" },
         url.path(),
         url.query().map(|query| format!("?{query}")).unwrap_or_default(),
         url.port().map(|port| format!(":{port}")).unwrap_or_default(),
@@ -109,7 +115,12 @@ fn ask(request: &Request, url: &Url, deadline: Instant) -> Result<Response, Fetc
     {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
+    if let Some(form) = &request.form {
+        text.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
+        text.push_str(&format!("Content-Length: {}\r\n", form.len()));
+    }
     text.push_str("\r\n");
+    text.push_str(request.form.as_deref().unwrap_or_default());
     let timed = Timed { stream, deadline };
     if tls {
         let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();

@@ -70,7 +70,7 @@ fn ask(remote: &Remote, base: &Url, name: &str) -> Result<Vec<u8>, FetchError> {
         .join(name)
         .map_err(|_| FetchError::Broken("a name that makes no URL"))?;
     let accept = ("Accept".to_owned(), "application/json".to_owned());
-    let response = http::get(&remote.request(url, vec![accept])?)?;
+    let response = http::ask(&remote.request(url, vec![accept])?)?;
     match response.status {
         200 => super::unpacked(response.body, remote.bytes_max),
         other => Err(FetchError::Status(other)),

@@ -7,6 +7,7 @@
 mod guard;
 mod http;
 mod misp;
+pub(crate) mod provider;
 mod refresh;
 mod taxii;
 
@@ -257,7 +258,7 @@ impl Remote {
                 .filter_map(|(name, mark)| Some((name.to_owned(), mark.clone()?)));
             headers.extend(known);
         }
-        let response = http::get(&self.request(self.url.clone(), headers)?)?;
+        let response = http::ask(&self.request(self.url.clone(), headers)?)?;
         match response.status {
             200 => {}
             304 => return Ok(None),
@@ -280,6 +281,7 @@ impl Remote {
         Ok(Request {
             url,
             headers,
+            form: None,
             secret,
             bytes_max: self.bytes_max,
             timeout: Duration::from_secs(self.timeout_s.into()),

@@ -209,7 +209,7 @@ fn objects_url(remote: &Remote) -> Result<Url, FetchError> {
 
 fn ask(remote: &Remote, url: Url) -> Result<Response, FetchError> {
     let accept = ("Accept".to_owned(), ACCEPT.to_owned());
-    let response = http::get(&remote.request(url, vec![accept])?)?;
+    let response = http::ask(&remote.request(url, vec![accept])?)?;
     match response.status {
         200 => Ok(response),
         other => Err(FetchError::Status(other)),

@@ -72,6 +72,7 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
     let at = |address| Listening {
         address,
         tls: None,
+        oidc: None,
         demo: true,
     };
     let start = |address| Server::start(&stores, (&configured, &board), &temporary.0, &at(address), say);

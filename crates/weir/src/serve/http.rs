@@ -17,6 +17,8 @@ use super::program::Running;
 use super::setting::setting;
 use super::status::Board;
 use super::tls;
+use crate::config::OidcConfig;
+use crate::fetch::provider;
 
 /// Threads for searches and password checks.
 const WORKERS: usize = 8;
@@ -28,6 +30,8 @@ pub struct Listening {
     /// Certificate chain and key (PEM). Without them plain HTTP on this machine's own addresses, and a certificate of our
     /// own making on all others.
     pub tls: Option<tls::Files>,
+    /// An identity provider that people may log in through.
+    pub oidc: Option<OidcConfig>,
     /// A demonstration lets everybody in, and deletes what it holds.
     pub demo: bool,
 }
@@ -79,6 +83,11 @@ impl Server {
                 listening.demo,
                 say,
             )?;
+            if let Some(config) = &listening.oidc {
+                setting.oidc = Some(provider::oidc(config)?);
+                // By this name browsers come back from the provider.
+                setting.hosts.push(config.host.clone());
+            }
             setting.secure = secure.is_some();
             if setting.secure {
                 // A page of another name has no certificate for it: browsers keep it away by themselves.

@@ -33,6 +33,7 @@ pub(super) fn setting(
     let port = address.port();
     Ok(Setting {
         accounts: Accounts::open(folder.join("accounts.json"))?,
+        oidc: None,
         events: Some(events),
         flows: Some(flows),
         flow_line: weir_output::json::flow,

@@ -11,6 +11,7 @@ export function Account() {
   const me = useSession()?.user;
   const [recovery, setRecovery] = useState<string[]>();
   if (!me || me.guest) return <Empty title="Visitors of a demonstration have no account" />;
+  if (me.provided) return <Empty title="Your password and second factor are kept by the identity provider" />;
   return (
     <Panel
       title="Second factor"

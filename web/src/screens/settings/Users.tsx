@@ -48,12 +48,13 @@ export function Users() {
                 <Table.Th>Name</Table.Th>
                 <Table.Th>Role</Table.Th>
                 <Table.Th>May log in</Table.Th>
+                <Table.Th>Logs in with</Table.Th>
                 <Table.Th>Made (UTC)</Table.Th>
                 <Table.Th />
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
-              {list.map(({ name, role, disabled, created }) => (
+              {list.map(({ name, role, disabled, created, provider, second_factor }) => (
                 <Table.Tr key={name}>
                   <Table.Td>
                     <Raw>{name}</Raw>
@@ -65,7 +66,8 @@ export function Users() {
                       data={ROLES}
                       value={role}
                       allowDeselect={false}
-                      disabled={name === me.name}
+                      disabled={name === me.name || Boolean(provider)}
+                      title={provider ? "Groups of the identity provider give this role" : undefined}
                       onChange={(value) => value && change.mutate({ name, role: value as Role })}
                     />
                   </Table.Td>
@@ -76,6 +78,9 @@ export function Users() {
                       disabled={name === me.name}
                       onChange={(event) => change.mutate({ name, disabled: !event.currentTarget.checked })}
                     />
+                  </Table.Td>
+                  <Table.Td>
+                    {provider ? <Raw>{provider}</Raw> : `password${second_factor ? " and code" : ""}`}
                   </Table.Td>
                   <Table.Td>{time(created)}</Table.Td>
                   <Table.Td>
