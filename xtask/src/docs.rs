@@ -167,6 +167,7 @@ fn config() -> String {
          (`[\"openid\", \"profile\"]`), `name_claim` (`\"preferred_username\"`), `groups_claim` (`\"groups\"`), `private` \
          (false: no provider inside), `ca_file` |\n\
          | `serve.store` | the state folder | folder of flows, events, accounts and learned state |\n\
+         | `serve.flows` | the folder | `\"s3://BUCKET/PREFIX\"` or `\"clickhouse://HOST/DATABASE\"`: flow records go there instead |\n\
          | `serve.watch` | none | folder whose capture files are read as they come |\n\
          | `serve.collect` | `[\"netflow\", \"ipfix\", \"sflow\"]` | where flow exports are taken; `[]`: nowhere |\n\
          | `serve.keep_days` | no limit | days that flow records and transactions are kept |\n\

@@ -12,15 +12,13 @@ use utoipa::ToSchema;
 use weir_model::{FlowRecord, NANOS_PER_S, Time};
 use weir_query::{Expr, Field};
 use weir_store::event::{EventStore, Filter, Sort};
-use weir_store::flow::search::{
-    self, Control, Found, RecordsFile, RowOrder, Search, SearchError, Shape, View,
-};
+use weir_store::flow::search::{Control, Found, RecordsFile, RowOrder, Search, SearchError, Shape, View};
 
 use crate::events::{Asked, EventParams, EventRow, store};
 use crate::guard::Who;
 use crate::jobs::{Begun, Job, JobKind, Made, Work, begin};
 use crate::problem::{Body, Problem, Result};
-use crate::search::{during, sources};
+use crate::search::{ask, during, flows as flows_of};
 use crate::window::Window;
 use crate::{App, audit, filter};
 
@@ -237,10 +235,10 @@ fn records(
             limit: None,
         },
     };
-    let sources = sources(app, window).map_err(outside)?;
+    let flows = flows_of(app).map_err(outside)?;
     let control = Arc::new(Control::new(1, MEMORY));
     work.searches(Some(control.clone()));
-    let answer = search::run(&search, &sources, &control);
+    let answer = ask(&flows, window, &search, &control);
     work.searches(None);
     match answer?.found {
         Found::Records(records) => Ok(records),

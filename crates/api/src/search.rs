@@ -8,16 +8,17 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use weir_model::Time;
 use weir_query::{Expr, Kind, Scalar, Unit};
+use weir_store::Disk;
 use weir_store::flow::search::{
     self, Answer, Control, Figure, Found, Groups, Key, Measure, Search, SearchError,
 };
 use weir_store::flow::search::{Shape, Source, Table, View};
-use weir_store::flow::{HOUR_MS, MIXED};
+use weir_store::flow::{HOUR_MS, MIXED, Shared};
 
 use crate::flows::{Cost, FlowColumn};
 use crate::problem::{Problem, Result};
 use crate::window::{Window, rfc3339};
-use crate::{App, filter};
+use crate::{App, Flows, filter};
 
 /// How long a search may wait for its turn, and run.
 const WAIT: Duration = Duration::from_secs(10);
@@ -77,13 +78,13 @@ async fn once(
     let busy = || Problem::later(StatusCode::SERVICE_UNAVAILABLE, "too many searches at once", 5);
     let place = tokio::time::timeout(WAIT, app.searches.clone().acquire_owned()).await;
     let place = place.map_err(|_| busy())?.map_err(Problem::internal)?;
-    let sources = sources(app, window)?;
+    let flows = flows(app)?;
     let control = Arc::new(Control::new(1, MEMORY));
     let _cancel = CancelOnDrop(control.clone());
     let work = tokio::task::spawn_blocking(move || {
         // The place is given back when the work ends, not when somebody stops waiting for it.
         let _place = place;
-        search::run(&search, &sources, &control)
+        ask(&flows, window, &search, &control)
     });
     let slow = || {
         Problem::new(
@@ -95,22 +96,39 @@ async fn once(
     done.map_err(|_| slow())?.map_err(Problem::internal)
 }
 
+/// The flow table.
+pub(crate) fn flows(app: &App) -> Result<Flows> {
+    let flows = app.set.flows.clone();
+    flows.ok_or_else(|| Problem::unavailable("this server keeps no flows"))
+}
+
+/// Asks the table about the span, on a thread that may block.
+pub(crate) fn ask(
+    flows: &Flows,
+    window: Window,
+    search: &Search,
+    control: &Control,
+) -> std::result::Result<Answer, SearchError> {
+    match flows {
+        Flows::Own { disk, shared } => search::run(search, &sources(disk, shared, window), control),
+        Flows::ClickHouse { client, site } => search::run_in_clickhouse(search, client, site, control),
+    }
+}
+
 /// Everything that may hold records of the span.
-pub(crate) fn sources(app: &App, window: Window) -> Result<Vec<Source>> {
-    let flows = app.set.flows.as_ref();
-    let flows = flows.ok_or_else(|| Problem::unavailable("this server keeps no flows"))?;
-    let snapshot = flows.shared.latest();
+fn sources(disk: &Arc<dyn Disk>, shared: &Shared, window: Window) -> Vec<Source> {
+    let snapshot = shared.latest();
     let (low, high) = (window.since.0 / 1_000_000, window.until.0 / 1_000_000);
     let parts = snapshot.parts.iter().filter(|part| {
         let from = part.hour.saturating_mul(HOUR_MS);
         part.hour == MIXED || (from <= high && from.saturating_add(HOUR_MS) >= low)
     });
     let parts = parts.map(|part| Source::Part {
-        disk: flows.disk.clone(),
+        disk: disk.clone(),
         part: part.clone(),
     });
     let memory = snapshot.memory.iter().cloned().map(Source::Batch);
-    Ok(parts.chain(memory).collect())
+    parts.chain(memory).collect()
 }
 
 /// Records that began in the span.

@@ -11,6 +11,7 @@ use weir_query::Catalog;
 use weir_store::Disk;
 use weir_store::event::EventStore;
 use weir_store::flow::Shared;
+use weir_store::flow::clickhouse::Client;
 
 use crate::accounts::Accounts;
 use crate::exporters::Exporter;
@@ -39,9 +40,12 @@ pub struct MethodPage {
 }
 
 /// The flow table as a search finds it.
-pub struct Flows {
-    pub disk: Arc<dyn Disk>,
-    pub shared: Shared,
+#[derive(Clone)]
+pub enum Flows {
+    /// On a disk of this machine, or in an object store; what is not there yet is in memory.
+    Own { disk: Arc<dyn Disk>, shared: Shared },
+    /// In a ClickHouse.
+    ClickHouse { client: Arc<Client>, site: String },
 }
 
 /// Comma-separated values, as every output writes them.

@@ -38,16 +38,16 @@ pub enum Store {
 
 /// The store whose parts go up to an object store.
 pub struct OnObjects {
-    store: FlowStore,
+    pub(crate) store: FlowStore,
     pub(crate) disk: Arc<ObjectDisk>,
-    local: PathBuf,
+    pub(crate) local: PathBuf,
 }
 
 /// The two ends of the way to ClickHouse.
 pub struct Outside {
-    feed: Feed,
-    sender: Sender,
-    spool: PathBuf,
+    pub(crate) feed: Feed,
+    pub(crate) sender: Sender,
+    pub(crate) spool: PathBuf,
 }
 
 /// What was kept.
@@ -66,13 +66,18 @@ pub(crate) enum Kept {
 
 /// Opens the store in a folder, or where the name is a URL.
 pub(crate) fn open(name: &Path) -> Result<Store> {
+    open_limited(name, &Limits::default())
+}
+
+/// The same with limits. Those of a ClickHouse are in its tables.
+pub(crate) fn open_limited(name: &Path, limits: &Limits) -> Result<Store> {
     if let Some(url) = clickhouse_url(name) {
         return open_outside(Place::parse(url)?);
     }
     if let Some((place, local)) = objects(name)? {
-        return open_on_objects(&place, local, &Limits::default());
+        return open_on_objects(&place, local, limits);
     }
-    let store = FlowStore::open(name, SITE, &Limits::default());
+    let store = FlowStore::open(name, SITE, limits);
     let store = store.with_context(|| format!("store {}", name.display()))?;
     Ok(Store::Folder(Box::new(store)))
 }
@@ -222,7 +227,7 @@ fn feed_all(feed: &mut Feed, batches: &Receiver<Arc<Batch>>) -> Result<()> {
 }
 
 /// Sends what waits until the source has `ended`, and then what is left, unless the other end does not take it.
-fn send(mut step: impl FnMut() -> Delivery, ended: &Receiver<()>) {
+pub(crate) fn send(mut step: impl FnMut() -> Delivery, ended: &Receiver<()>) {
     let mut over = false;
     loop {
         let pause = match step() {
@@ -237,11 +242,15 @@ fn send(mut step: impl FnMut() -> Delivery, ended: &Receiver<()>) {
 
 /// What went wrong with what was to be kept, for people.
 pub(crate) fn trouble(kept: &Kept) -> Option<String> {
-    let (spooled, spool) = match kept {
-        Kept::Folder(_) => return None,
-        Kept::Objects { waiting, local, .. } => return parts_waiting(waiting, local),
-        Kept::ClickHouse { spooled, spool } => (spooled, spool),
-    };
+    match kept {
+        Kept::Folder(_) => None,
+        Kept::Objects { waiting, local, .. } => parts_waiting(waiting, local),
+        Kept::ClickHouse { spooled, spool } => rows_waiting(spooled, spool),
+    }
+}
+
+/// Rows that ClickHouse did not take, for people.
+pub(crate) fn rows_waiting(spooled: &Spooled, spool: &Path) -> Option<String> {
     let why = spooled.trouble.as_deref().unwrap_or("no reason is known");
     if spooled.rows_refused > 0 {
         let rows = Quantity::Count(spooled.rows_refused);

@@ -184,7 +184,7 @@ impl House {
             accounts,
             oidc,
             events: Some(events),
-            flows: Some(Flows {
+            flows: Some(Flows::Own {
                 disk: Arc::new(LocalDisk::new(&folder).unwrap()),
                 shared: store.shared().0,
             }),

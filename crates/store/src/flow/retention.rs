@@ -48,6 +48,27 @@ pub struct Fullness {
     pub days_left: Option<f64>,
 }
 
+impl Fullness {
+    /// Of these parts, under a limit of bytes.
+    pub fn of(parts: &[Arc<Part>], limit: Option<u64>) -> Self {
+        let bytes = parts.iter().map(|part| part.bytes).sum();
+        let hours = || parts.iter().filter(|part| part.hour != MIXED);
+        let newest = hours().map(|part| part.hour).max().unwrap_or(0);
+        let recent = || hours().filter(|part| part.hour > newest - ESTIMATE_DAYS * 24);
+        let oldest = recent().map(|part| part.hour).min().unwrap_or(newest);
+        let recent_bytes: u64 = recent().map(|part| part.bytes).sum();
+        let pace = recent_bytes as f64 * 24.0 / (newest - oldest + 1) as f64;
+        let bytes_per_day = Some(pace).filter(|_| recent_bytes > 0);
+        Self {
+            bytes,
+            bytes_per_day,
+            days_left: limit
+                .zip(bytes_per_day)
+                .map(|(limit, pace)| limit.saturating_sub(bytes) as f64 / pace),
+        }
+    }
+}
+
 /// Spans of time whose parts are kept, by the name of who wants them (an event, a recording).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pins(BTreeMap<String, (Time, Time)>);
@@ -129,22 +150,7 @@ impl Writer {
 
     /// How full the table is.
     pub fn fullness(&self) -> Fullness {
-        let bytes = self.parts.iter().map(|part| part.bytes).sum();
-        let hours = || self.parts.iter().filter(|part| part.hour != MIXED);
-        let newest = hours().map(|part| part.hour).max().unwrap_or(0);
-        let recent = || hours().filter(|part| part.hour > newest - ESTIMATE_DAYS * 24);
-        let oldest = recent().map(|part| part.hour).min().unwrap_or(newest);
-        let recent_bytes: u64 = recent().map(|part| part.bytes).sum();
-        let pace = recent_bytes as f64 * 24.0 / (newest - oldest + 1) as f64;
-        let bytes_per_day = Some(pace).filter(|_| recent_bytes > 0);
-        let limit = self.limits.retention.bytes;
-        Fullness {
-            bytes,
-            bytes_per_day,
-            days_left: limit
-                .zip(bytes_per_day)
-                .map(|(limit, pace)| limit.saturating_sub(bytes) as f64 / pace),
-        }
+        Fullness::of(&self.parts, self.limits.retention.bytes)
     }
 
     /// Removes the oldest parts that nothing pins until `bytes` bytes are gone; tells how many went.

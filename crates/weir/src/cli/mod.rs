@@ -118,7 +118,8 @@ struct ReadArgs {
     filter: Option<String>,
     /// Keep flow records and transactions in this folder too (made when it does not exist), as Parquet files that
     /// DuckDB, Spark, Polars or ClickHouse read as they are; events in its database events.db, unless --events names
-    /// another. Or in a ClickHouse: clickhouse://USER@HOST/DATABASE (docs/guide/clickhouse.md).
+    /// another. Or elsewhere: s3://BUCKET/PREFIX (docs/guide/object-stores.md),
+    /// clickhouse://USER@HOST/DATABASE (docs/guide/clickhouse.md).
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// Print every update of an event, not only its last state (with --output json).

@@ -11,6 +11,7 @@ use super::eprint_line;
 use crate::collect::{self, Listen};
 use crate::config::Config;
 use crate::serve::{self, Demo, Listening, Serve, TlsFiles};
+use crate::storing;
 
 const SERVE_EXAMPLES: &str = "\
 One process takes flow exports and capture files, looks for events, keeps everything in one folder, and shows it in the
@@ -47,6 +48,10 @@ pub(super) struct ServeArgs {
     /// Folder of flows, events, accounts and learned state (made when it does not exist); the state folder when absent.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
+    /// Flow records go there instead of the folder: s3://BUCKET/PREFIX (docs/guide/object-stores.md) or
+    /// clickhouse://HOST/DATABASE (docs/guide/clickhouse.md).
+    #[arg(long, value_name = "URL", value_parser = flows_url)]
+    flows: Option<PathBuf>,
     /// Where the web interface and the API listen [default: 127.0.0.1:8844]. Beyond this machine's own addresses only over
     /// TLS: with the certificate given, or one made at the first start.
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -80,6 +85,14 @@ pub(super) struct DemoArgs {
     /// Event time passes so many times as fast as the clock (1 to 100000).
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     speed: u32,
+}
+
+fn flows_url(text: &str) -> Result<PathBuf, String> {
+    let url = PathBuf::from(text);
+    let known = storing::is_url(&url);
+    known
+        .then_some(url)
+        .ok_or_else(|| "a URL: s3://BUCKET/PREFIX or clickhouse://HOST/DATABASE".to_owned())
 }
 
 /// Runs `weir serve`.
@@ -125,6 +138,7 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode> {
         watch: args.watch.or(configured.watch),
         collect,
         retention: configured.retention,
+        flows: args.flows.or(configured.flows),
     };
     serve::run(serve, say)?;
     Ok(ExitCode::SUCCESS)

@@ -9,9 +9,10 @@ use weir_store::flow::Retention;
 use super::oidc::OidcConfig;
 use super::{Result, bad, number, sub, text, texts, unknown};
 use crate::collect::Listen;
+use crate::storing;
 
 /// Its keys, and what they do.
-pub(super) const KEYS: [(&str, &str); 9] = [
+pub(super) const KEYS: [(&str, &str); 10] = [
     (
         "listen",
         "Where the web interface and the API listen; 127.0.0.1:8844 when absent.",
@@ -19,6 +20,10 @@ pub(super) const KEYS: [(&str, &str); 9] = [
     (
         "store",
         "Folder of flows, events, accounts and learned state; the state folder when absent.",
+    ),
+    (
+        "flows",
+        "Where flow records go instead of the folder: s3://BUCKET/PREFIX or clickhouse://HOST/DATABASE.",
     ),
     ("watch", "Folder whose capture files are read as they come."),
     (
@@ -51,6 +56,8 @@ pub struct ServeConfig {
     pub listen: Option<SocketAddr>,
     /// Folder of stores, accounts and learned state.
     pub store: Option<PathBuf>,
+    /// URL of an object store or a ClickHouse for flow records.
+    pub flows: Option<PathBuf>,
     /// Folder whose capture files are read.
     pub watch: Option<PathBuf>,
     /// Where flow exports are taken; an empty list: nowhere.
@@ -71,6 +78,7 @@ impl Default for ServeConfig {
         Self {
             listen: None,
             store: None,
+            flows: None,
             watch: None,
             collect: None,
             tls_cert: None,
@@ -93,6 +101,7 @@ impl ServeConfig {
             match key.as_str() {
                 "listen" => config.listen = Some(parsed(&place, value)?),
                 "store" => config.store = Some(text(&place, value)?.into()),
+                "flows" => config.flows = Some(flows_url(&place, value)?),
                 "watch" => config.watch = Some(text(&place, value)?.into()),
                 "tls_cert" => config.tls_cert = Some(text(&place, value)?.into()),
                 "tls_key" => config.tls_key = Some(text(&place, value)?.into()),
@@ -119,6 +128,15 @@ impl ServeConfig {
             return Err(bad("serve", "tls_cert and tls_key go together"));
         }
         Ok(config)
+    }
+}
+
+fn flows_url(place: &str, value: &Value) -> Result<PathBuf> {
+    let url = PathBuf::from(text(place, value)?);
+    if storing::is_url(&url) {
+        Ok(url)
+    } else {
+        Err(bad(place, "must be an s3:// or clickhouse:// URL"))
     }
 }
 

@@ -13,7 +13,7 @@ use weir_store::flow::Retention;
 
 use super::configured::Configured;
 use super::http::Server;
-use super::keeping::Stores;
+use super::keeping::{Places, Stores};
 use super::status::Board;
 use super::{House, Listening, Sources, folder};
 use crate::config::MANAGED;
@@ -64,7 +64,11 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
     let stop = shutdown::flag()?;
     let temporary = Temporary::make().context("a temporary folder for the demonstration")?;
     let board = Arc::new(Board::new());
-    let stores = Arc::new(Stores::open(&temporary.0, Retention::default())?);
+    let stores = Arc::new(Stores::open(Places {
+        folder: &temporary.0,
+        retention: Retention::default(),
+        flows: None,
+    })?);
     let managed = temporary.0.join(MANAGED);
     let configured = Configured::read(None, Some(managed), stores.rules.clone())?;
     let configured = Arc::new(configured);

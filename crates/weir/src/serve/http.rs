@@ -73,6 +73,7 @@ impl Server {
                 configured: configured.clone(),
                 board: board.clone(),
                 folder: folder.to_owned(),
+                in_folder: stores.in_folder(),
             });
             let mut setting = setting(
                 folder,

@@ -1,5 +1,5 @@
 //! The stores of the house, shared by the pipelines of all sources, and the consumer that keeps what a pipeline gives:
-//! records first, then events, and only then are those told who follow.
+//! records first, then events, and only then are those told who follow. Where records go is `records`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::sys::statvfs::statvfs;
 use serde_json::json;
 use tokio::runtime::Runtime;
 use weir_api::status::{SourceKind, SourceState, StoreStatus};
@@ -16,11 +15,10 @@ use weir_api::{App, Flows};
 use weir_model::{Batch, Time};
 use weir_output::stamp::rfc3339;
 use weir_store::event::{EventRecord, EventStore, Keeper, KeeperStats, Place, Spool};
-use weir_store::flow::{FlowStore, Health, Limits, Retention, Stored};
-use weir_store::{Disk, LocalDisk};
+use weir_store::flow::{Limits, Retention};
 use weir_triage::{Change, Rules};
 
-use super::setting::now;
+use super::records::{self, Counted, Records, Sending};
 use super::status::Board;
 use crate::pipeline::Consumer;
 use crate::syscheck::Notice;
@@ -38,10 +36,12 @@ const NAP: Duration = Duration::from_millis(50);
 pub(super) struct Stores {
     folder: PathBuf,
     /// The writer of flow records; sources append, the house ticks.
-    flows: Mutex<FlowStore>,
+    flows: Mutex<Records>,
     /// The writer of events and the runtime it runs on.
     events: Mutex<Events>,
     readers: Flows,
+    /// Sends records away, where they do not stay in the folder.
+    sending: Option<Sending>,
     /// Flow records given to the store.
     pub(super) given: AtomicU64,
     /// Why the flow store failed last, until it works again.
@@ -57,17 +57,26 @@ struct Events {
     store: EventStore,
 }
 
+/// Where everything is kept.
+pub(super) struct Places<'a> {
+    /// Events, accounts, learned state; flow records too unless they go elsewhere.
+    pub(super) folder: &'a Path,
+    pub(super) retention: Retention,
+    /// URL of an object store or a ClickHouse for flow records.
+    pub(super) flows: Option<&'a Path>,
+}
+
 impl Stores {
-    /// Opens, or makes, the stores in a folder.
-    pub(super) fn open(folder: &Path, retention: Retention) -> Result<Self> {
+    /// Opens, or makes, the stores.
+    pub(super) fn open(places: Places<'_>) -> Result<Self> {
+        let folder = places.folder;
         let shown = || format!("store {}", folder.display());
         std::fs::create_dir_all(folder).with_context(shown)?;
-        let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(folder).with_context(shown)?);
         let limits = Limits {
-            retention,
+            retention: places.retention,
             ..Limits::default()
         };
-        let flows = FlowStore::open(folder, SITE, &limits).with_context(shown)?;
+        let (flows, readers, sending) = records::open(places.flows.unwrap_or(folder), &limits)?;
         let spool = Spool::open(&folder.join("events.spool"), SPOOL_BYTES_MAX).with_context(shown)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -80,10 +89,8 @@ impl Stores {
         rules.set(kept.into_iter().map(|kept| kept.rule).collect());
         Ok(Self {
             folder: folder.to_owned(),
-            readers: Flows {
-                disk,
-                shared: flows.shared().0,
-            },
+            readers,
+            sending,
             flows: Mutex::new(flows),
             events: Mutex::new(Events {
                 runtime,
@@ -103,55 +110,37 @@ impl Stores {
 
     /// The flow table for searches.
     pub(super) fn flows(&self) -> Flows {
-        Flows {
-            disk: self.readers.disk.clone(),
-            shared: self.readers.shared.clone(),
-        }
+        self.readers.clone()
+    }
+
+    /// Are flow records in the folder, and not elsewhere?
+    pub(super) fn in_folder(&self) -> bool {
+        self.sending.is_none()
     }
 
     /// Rows, bytes, troubles.
-    pub(super) fn status(&self) -> (Vec<StoreStatus>, Stored, KeeperStats) {
-        let (stored, health, fullness) = {
-            let flows = lock(&self.flows);
-            (flows.stored(), flows.health(), flows.fullness())
-        };
-        let (stats, trouble) = {
-            let events = lock(&self.events);
-            (events.keeper.stats(), events.keeper.trouble().map(str::to_owned))
-        };
-        let full = match health {
-            Health::Writing => lock(&self.trouble).clone(),
-            Health::Full(_) => Some("the disk is full; it goes on by itself when there is room".to_owned()),
-            Health::Failing(_) => Some("the disk fails".to_owned()),
-        };
-        let size = |name: &str| std::fs::metadata(self.folder.join(name)).map_or(0, |file| file.len());
-        let bytes = size("events.db") + size("events.db-wal");
+    pub(super) fn status(&self) -> (Vec<StoreStatus>, Counted, KeeperStats) {
+        let (state, counted) = lock(&self.flows).state(&self.readers, self.sending.as_ref());
         let flows = StoreStatus {
-            name: "flows".to_owned(),
-            rows: self.readers.shared.latest().rows(),
-            bytes: stored.bytes,
-            days_left: fullness.days_left,
-            trouble: full,
+            trouble: state.trouble.clone().or_else(|| lock(&self.trouble).clone()),
+            ..state
         };
-        let events = StoreStatus {
+        let events = lock(&self.events);
+        let stats = events.keeper.stats();
+        let size = |name: &str| std::fs::metadata(self.folder.join(name)).map_or(0, |file| file.len());
+        let kept = StoreStatus {
             name: "events".to_owned(),
             rows: stats.stored,
-            bytes,
+            bytes: size("events.db") + size("events.db-wal"),
             days_left: None,
-            trouble,
+            trouble: events.keeper.trouble().map(str::to_owned),
         };
-        (vec![flows, events], stored, stats)
+        (vec![flows, kept], counted, stats)
     }
 
     /// Syncs what is due, and makes room when the disk runs full.
     pub(super) fn tick(&self) {
-        // A disk that does not tell leaves only the other limits.
-        let free = statvfs(&self.folder).map(|disk| disk.blocks_available() * disk.fragment_size());
-        let ticked = {
-            let mut flows = lock(&self.flows);
-            let room = free.map_or(Ok(0), |free| flows.set_free(free));
-            flows.tick(now()).and(room.map(drop))
-        };
+        let ticked = lock(&self.flows).tick(&self.folder);
         self.note(ticked.map_err(|error| error.to_string()));
         self.count_hidden();
     }
@@ -173,7 +162,7 @@ impl Stores {
 
     fn append(&self, batch: &Batch) {
         self.given.fetch_add(batch.flows.len() as u64, Ordering::Relaxed);
-        let appended = lock(&self.flows).append(batch, now());
+        let appended = lock(&self.flows).append(batch);
         self.note(appended.map_err(|error| error.to_string()));
     }
 
@@ -190,7 +179,10 @@ impl Stores {
     /// Everything is on the disk.
     pub(super) fn finish(&self) -> Result<()> {
         self.count_hidden();
-        lock(&self.flows).finish(now())?;
+        lock(&self.flows).finish()?;
+        if let Some(sending) = &self.sending {
+            sending.end();
+        }
         let mut events = lock(&self.events);
         let Events { runtime, keeper, .. } = &mut *events;
         runtime.block_on(keeper.finish());

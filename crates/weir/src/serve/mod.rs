@@ -9,6 +9,7 @@ mod folder;
 mod http;
 mod keeping;
 mod program;
+mod records;
 mod reports;
 mod setting;
 mod status;
@@ -35,7 +36,7 @@ use crate::shutdown;
 use configured::{Configured, told};
 use control::Control;
 use http::Server;
-use keeping::{Keeping, SITE, Stores};
+use keeping::{Keeping, Places, SITE, Stores};
 use setting::now;
 use status::Board;
 
@@ -71,6 +72,8 @@ pub struct Serve {
     pub collect: Vec<Listen>,
     /// How long flow records and transactions are kept.
     pub retention: Retention,
+    /// URL of an object store or a ClickHouse for flow records; in the folder without it.
+    pub flows: Option<PathBuf>,
 }
 
 /// Serves until SIGINT or SIGTERM. `say` gets lines for people; it is called from several threads.
@@ -79,7 +82,11 @@ pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
     let reload = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, reload.clone())?;
     let board = Arc::new(Board::new());
-    let stores = Arc::new(Stores::open(&serve.store, serve.retention.clone())?);
+    let stores = Arc::new(Stores::open(Places {
+        folder: &serve.store,
+        retention: serve.retention.clone(),
+        flows: serve.flows.as_deref(),
+    })?);
     let managed = serve.store.join(MANAGED);
     let configured = Configured::read(serve.config.clone(), Some(managed), stores.rules.clone())?;
     let configured = Arc::new(configured);
@@ -201,6 +208,10 @@ impl House {
         let (configured, stop, say) = (self.configured.clone(), self.sources.stop.clone(), self.say);
         let store = store.to_owned();
         let hunt = move |new| {
+            if !stores.in_folder() {
+                say("new indicators were not looked for in the past: that needs flow records in the folder");
+                return;
+            }
             let source = ("hunt", SourceKind::File);
             let keeping = Keeping::new(stores.clone(), board.clone(), app.clone(), stop.clone(), source);
             let found = configured

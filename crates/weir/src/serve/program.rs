@@ -29,6 +29,8 @@ pub(super) struct Running {
     pub(super) board: Arc<Board>,
     /// Folder of stores.
     pub(super) folder: PathBuf,
+    /// Are flow records in that folder, and not elsewhere?
+    pub(super) in_folder: bool,
 }
 
 impl Program for Running {
@@ -75,6 +77,12 @@ impl Program for Running {
     }
 
     fn run(&self, task: &Task, work: &Work) -> Result<(String, Value), String> {
+        if !self.in_folder && !matches!(task, Task::RefreshList(_)) {
+            return Err(
+                "this needs flow records in the folder of `weir serve`, and they go elsewhere (serve.flows)"
+                    .to_owned(),
+            );
+        }
         let past = |since: Time, until: Time| Past {
             store: &self.folder,
             since,

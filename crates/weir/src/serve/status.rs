@@ -181,7 +181,7 @@ impl Board {
             trouble: Some(why.clone()),
             ..nothing("source", SourceKind::Listener, SourceState::Failed)
         }));
-        let offered = stored.flows.rows_offered;
+        let offered = stored.offered;
         Status {
             started: stamp(self.started),
             watermark_ns: notes.watermark.map(|time| time.0),
@@ -194,7 +194,7 @@ impl Board {
             stores: store_status,
             blind: notes.blind.clone(),
             anomalies: [
-                ("flow_records_dropped", stored.flows.rows_dropped),
+                ("flow_records_dropped", stored.dropped),
                 ("events_rejected", keeper.rejected),
                 ("events_lost", keeper.lost),
                 ("event_spool_torn", keeper.torn),

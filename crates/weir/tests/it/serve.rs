@@ -18,6 +18,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use serde_json::{Value, json};
+use weir_testkit::server;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -55,6 +56,8 @@ impl House {
             .args(args)
             .args(["--listen", listen])
             .env("TMPDIR", folder)
+            .env("AWS_ACCESS_KEY_ID", "any")
+            .env("AWS_SECRET_ACCESS_KEY", "thing")
             .stderr(Stdio::piped())
             .current_dir(folder)
             .spawn()
@@ -111,6 +114,17 @@ impl House {
         }
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    /// Makes the administrator and logs in.
+    fn set_up(&mut self) {
+        let token = self.line("first start").rsplit(' ').next().unwrap().to_owned();
+        assert_eq!(self.ask("GET", "/events", None).0, 401);
+        self.csrf = "any".to_owned();
+        let set_up = json!({"token": token, "name": "ann", "password": "correct horse battery staple"});
+        let (status, session) = self.ask("POST", "/setup", Some(set_up));
+        assert_eq!(status, 200, "{session}");
+        self.csrf = session["user"]["csrf"].as_str().unwrap().to_owned();
     }
 
     /// Asks until the answer is as wanted.
@@ -172,13 +186,7 @@ const SPAN: &str = "since=2026-11-22T00:00:00Z&until=2026-11-23T00:00:00Z";
 fn from_the_first_start_to_the_stop() {
     let args = ["serve", "--store", "store", "--watch", "watched", "--no-collect"];
     let mut house = House::start("whole", &args);
-    let token = house.line("first start").rsplit(' ').next().unwrap().to_owned();
-    assert_eq!(house.ask("GET", "/events", None).0, 401);
-    house.csrf = "any".to_owned();
-    let set_up = json!({"token": token, "name": "ann", "password": "correct horse battery staple"});
-    let (status, session) = house.ask("POST", "/setup", Some(set_up));
-    assert_eq!(status, 200, "{session}");
-    house.csrf = session["user"]["csrf"].as_str().unwrap().to_owned();
+    house.set_up();
     std::fs::copy(incident(), house.folder.join("watched/incident.pcap.zst")).unwrap();
     house.line("read incident.pcap.zst");
     let page = house.until(&format!("/events?{SPAN}"), |page| {
@@ -219,6 +227,65 @@ fn from_the_first_start_to_the_stop() {
     let (_, again) = house.ask("GET", &overview, None);
     assert_eq!(again["traffic"]["flows"], 2 * 3648);
     assert_eq!(house.stop().0, Some(0));
+}
+
+/// Flow records in an object store: searched there, counted in health, told by `--info`.
+#[test]
+fn flows_go_elsewhere() {
+    let Some(seaweed) = server::seaweed("flows") else {
+        return;
+    };
+    let folder = std::env::temp_dir().join(format!("weir-serve-elsewhere-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let url = format!(
+        "s3://flows/site?endpoint=http://127.0.0.1:{}&region=any&local={}",
+        seaweed.port,
+        folder.join("local").display()
+    );
+    let text = format!("[serve]\nflows = {url:?}\n");
+    std::fs::write(folder.join("weir.toml"), text).unwrap();
+    let args = [
+        "serve",
+        "--store",
+        "store",
+        "--watch",
+        "watched",
+        "--no-collect",
+        "--config",
+        "weir.toml",
+    ];
+    let mut house = House::start("elsewhere", &args);
+    house.set_up();
+    std::fs::copy(incident(), house.folder.join("watched/incident.pcap.zst")).unwrap();
+    house.line("read incident.pcap.zst");
+    house.until(&format!("/overview?{SPAN}"), |overview| {
+        overview["traffic"]["flows"] == 3648
+    });
+    house.until("/health", |health| {
+        let stores = health["status"]["stores"].as_array();
+        let flows = stores.and_then(|stores| stores.iter().find(|store| store["name"] == "flows"));
+        flows.is_some_and(|flows| flows["rows"] == 3648 && flows["trouble"].is_null())
+    });
+    let grouped = format!("/flows/groups?{SPAN}&by=dst_port&filter=dst%20port%20445");
+    let (status, groups) = house.ask("GET", &grouped, None);
+    assert!(status == 200 && groups["rows"][0][0] == 445, "{groups}");
+    assert_eq!(house.stop().0, Some(0));
+    // Parts that are up, and those on their way.
+    let info = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["flows", "--store", &url, "--info", "-o", "json"])
+        .env("AWS_ACCESS_KEY_ID", "any")
+        .env("AWS_SECRET_ACCESS_KEY", "thing")
+        .output()
+        .unwrap();
+    let info: Value = serde_json::from_slice(&info.stdout).unwrap();
+    assert_eq!(
+        (&info["flows"]["rows"], &info["flows"]["rows_in_log"]),
+        (&json!(3648), &json!(0))
+    );
+    assert!(
+        info["flows"]["bytes"].as_u64() > Some(10_000) && info["flows"]["oldest"].is_string(),
+        "{info}"
+    );
 }
 
 #[test]

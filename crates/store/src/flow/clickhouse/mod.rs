@@ -7,6 +7,7 @@
 
 mod client;
 mod deliver;
+mod held;
 mod place;
 mod rows;
 mod spool;
@@ -14,6 +15,7 @@ mod table;
 
 pub use client::{Client, ClientError};
 pub use deliver::Sender;
+pub use held::{Held, held};
 pub use place::{Place, PlaceError};
 pub use spool::{Feed, SpoolLimits, Spooled};
 pub use table::{Layout, definition};

@@ -2,6 +2,7 @@
 
 mod ask;
 mod connections;
+mod info;
 mod print;
 mod source;
 mod transactions;
@@ -118,6 +119,9 @@ pub(super) struct FlowsArgs {
     /// Only tell whether there is a record: yes or no.
     #[arg(long, conflicts_with_all = ["statistics", "aggregate", "connections", "biflows", "series"])]
     exists: bool,
+    /// Tell what the store holds instead: records, parts, bytes, oldest and newest, days left.
+    #[arg(long, conflicts_with_all = ["filter", "read", "statistics", "aggregate", "connections", "biflows", "series", "exists"])]
+    info: bool,
     /// Each direction counts as a record of its own, as nfdump counts.
     #[arg(long)]
     one_way: bool,
@@ -173,6 +177,16 @@ fn usage(error: impl std::fmt::Display) -> Usage {
 pub(super) fn run(args: &FlowsArgs) -> Result<ExitCode> {
     if args.form == Form::Parquet && args.write.is_none() {
         return Err(usage("a Parquet file does not belong on a terminal: add -w FILE").into());
+    }
+    if args.info {
+        let json = match args.form {
+            Form::Text => false,
+            Form::Json => true,
+            _ => return Err(usage("--info is told as text or, with -o json, as JSON").into()),
+        };
+        let told = info::of(&Rows::new(args)?)?;
+        io::stdout().write_all(told.shown(json).as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
     }
     let shapes = shapes(args).map_err(usage)?;
     let filter = filter(args)?;

@@ -32,6 +32,8 @@ pub(super) enum Rows {
     Store {
         disk: Arc<dyn Disk>,
         site: String,
+        /// Its folder, where it is one of this machine.
+        folder: Option<PathBuf>,
     },
     Capture {
         flows: Vec<Source>,
@@ -86,6 +88,7 @@ impl Rows {
             return Ok(Self::Store {
                 disk: Arc::new(disk),
                 site: args.site.clone(),
+                folder: None,
             });
         }
         if !store.is_dir() {
@@ -99,6 +102,7 @@ impl Rows {
         Ok(Self::Store {
             disk: Arc::new(LocalDisk::reading(&store)),
             site: args.site.clone(),
+            folder: Some(store),
         })
     }
 
@@ -107,7 +111,7 @@ impl Rows {
         let (disk, site) = match self {
             Self::Capture { flows, transactions } => return Ok(search(Seen::Sources(flows, transactions))?),
             Self::ClickHouse { client, site } => return Ok(search(Seen::ClickHouse(client, site))?),
-            Self::Store { disk, site } => (disk, site),
+            Self::Store { disk, site, .. } => (disk, site),
         };
         let mut tries = 1;
         loop {

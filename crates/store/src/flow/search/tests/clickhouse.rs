@@ -13,7 +13,7 @@ use super::model::Cell;
 use super::records::{DAY, Dice, Folder, filter, parsed, records};
 use super::shapes::{field, key, keys, measures, view};
 use crate::Delivery;
-use crate::flow::clickhouse::{Client, Feed, Layout, Place, Sender, SpoolLimits, definition};
+use crate::flow::clickhouse::{Client, Feed, Layout, Place, Sender, SpoolLimits, definition, held};
 use crate::flow::search::{
     Answer, Control, Cut, Figure, Found, Groups, Key, Measure, RowOrder, Search, Shape, Source, View, run,
     run_in_clickhouse,
@@ -389,6 +389,33 @@ fn a_cluster_gives_the_same_answers() {
         let (here, there) = both(&search, &sources, &client);
         same(&here, &there, &format!("{text}: {search:?}"));
     }
+}
+
+#[test]
+fn its_books_tell_what_it_holds() {
+    let Some(server) = Server::start() else { return };
+    let flows = records(3, 120);
+    let client = server.fill("books", &flows);
+    let [held, none] = held(&client).unwrap();
+    assert_eq!(held.rows, 120);
+    assert!(
+        held.parts > 0 && held.bytes > 1000 && held.free > Some(0),
+        "{held:?}"
+    );
+    let days = || {
+        flows
+            .iter()
+            .map(|flow| flow.start.0.div_euclid(86_400_000_000_000))
+    };
+    let inside =
+        |day: u64| days().min() <= Some(day.cast_signed()) && Some(day.cast_signed()) <= days().max();
+    let (first, last) = held.days.unwrap();
+    assert!(first <= last && inside(first) && inside(last), "{held:?}");
+    assert!(
+        held.bytes_per_day > Some(0.0) && held.days_left() > Some(0.0),
+        "{held:?}"
+    );
+    assert_eq!((none.rows, none.days, none.days_left()), (0, None, None));
 }
 
 #[test]
