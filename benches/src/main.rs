@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use clap::{Parser, Subcommand};
 use weir_benches::compare;
@@ -185,6 +185,9 @@ struct DetectOptions {
     /// Run each method alone instead, and say what each costs
     #[arg(long)]
     each: bool,
+    /// Run this method alone: its row in the table of --each
+    #[arg(long, value_name = "CODE", conflicts_with = "each")]
+    method: Option<String>,
     /// Event time each run is spread over, seconds
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=864_000))]
     seconds: u64,
@@ -353,6 +356,24 @@ fn measure_collecting(options: CollectOptions) -> io::Result<bool> {
     Ok(outcome.missed().is_empty() || !options.strict)
 }
 
+/// Every method in a process of its own, in the order of the manual.
+fn measure_each_method(options: &DetectOptions) -> io::Result<()> {
+    write!(io::stdout(), "{}", detect::COSTS)?;
+    for code in detect::codes() {
+        let status = process::Command::new(std::env::current_exe()?)
+            .args(["detect", "--method", code])
+            .args(["--hosts", &options.hosts.to_string()])
+            .args(["--flows", &options.flows.to_string()])
+            .args(["--seconds", &options.seconds.to_string()])
+            .args(["--seed", &options.seed.to_string()])
+            .status()?;
+        if !status.success() {
+            return Err(io::Error::other(format!("{code} ended with {status}")));
+        }
+    }
+    Ok(())
+}
+
 /// True unless `--strict` is set and a bar was missed. The flood's memory says nothing about hosts: it runs second.
 fn measure_detection(options: &DetectOptions) -> io::Result<bool> {
     let ordinary = detect::traffic::Settings {
@@ -362,8 +383,12 @@ fn measure_detection(options: &DetectOptions) -> io::Result<bool> {
         forged: 0,
         seconds: options.seconds,
     };
+    if let Some(code) = &options.method {
+        writeln!(io::stdout(), "{}", detect::alone(ordinary, code)?)?;
+        return Ok(true);
+    }
     if options.each {
-        writeln!(io::stdout(), "{}", detect::each(ordinary)?)?;
+        measure_each_method(options)?;
         return Ok(true);
     }
     let flood = detect::traffic::Settings {

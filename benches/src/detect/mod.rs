@@ -53,28 +53,31 @@ pub fn run(settings: Settings) -> io::Result<Outcome> {
     run_these(settings, REGISTRY)
 }
 
-/// Runs every method alone over the same traffic: a table of what each costs, dearest first.
-pub fn each(settings: Settings) -> io::Result<String> {
-    let mut rows = Vec::new();
-    for entry in REGISTRY {
-        let outcome = run_these(settings, std::slice::from_ref(entry))?;
-        let ns = outcome.cpu_s * 1e9 / outcome.records.max(1) as f64;
-        rows.push((ns, entry.meta.code, outcome));
-    }
-    rows.sort_by(|one, other| other.0.total_cmp(&one.0));
-    let mut text =
-        "| method | ns per record | folds per record | cells | bytes a cell, without what it points at \
-                    | given up |\n|---|---|---|---|---|---|\n"
-            .to_owned();
-    for (ns, code, outcome) in rows {
-        let folds = outcome.folds as f64 / outcome.records.max(1) as f64;
-        let _ = writeln!(
-            text,
-            "| {code} | {ns:.0} | {folds:.2} | {} | {} | {} |",
-            outcome.cells, outcome.cell_bytes, outcome.evictions
-        );
-    }
-    Ok(text)
+/// Heads the rows of [`alone`].
+pub const COSTS: &str = "| method | ns per record | folds per record | cells | bytes a cell, without what it points at \
+                         | memory grown, MB | given up |\n|---|---|---|---|---|---|---|\n";
+
+/// Runs one method alone over the traffic: its row in a table of what each costs. A process of its own for each: what
+/// another one left free would hide what this one takes.
+pub fn alone(settings: Settings, code: &str) -> io::Result<String> {
+    let at = REGISTRY.iter().position(|entry| entry.meta.code == code);
+    let at = at.ok_or_else(|| io::Error::other(format!("no method {code}")))?;
+    let outcome = run_these(settings, &REGISTRY[at..=at])?;
+    let each = |value: f64| value / outcome.records.max(1) as f64;
+    Ok(format!(
+        "| {code} | {:.0} | {:.2} | {} | {} | {:.1} | {} |",
+        each(outcome.cpu_s * 1e9),
+        each(outcome.folds as f64),
+        outcome.cells,
+        outcome.cell_bytes,
+        outcome.grown_bytes as f64 / 1e6,
+        outcome.evictions
+    ))
+}
+
+/// The codes of all methods.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    REGISTRY.iter().map(|entry| entry.meta.code)
 }
 
 fn run_these(settings: Settings, entries: &'static [Entry]) -> io::Result<Outcome> {

@@ -2,6 +2,8 @@
 //! the moment of a touch; a cell touched since is listed anew only when its moment comes up, so that a touch costs its
 //! own cell and no neighbour's, however full the table is.
 
+mod slots;
+
 use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
@@ -10,6 +12,7 @@ use weir_model::Time;
 use crate::CellKey;
 use crate::cell::Opens;
 use crate::findings::Reported;
+use slots::Slots;
 
 /// No slot.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -46,7 +49,7 @@ pub(crate) enum Gone<S> {
 /// Cells by key and by last touch.
 pub(crate) struct CellTable<S> {
     index: HashTable<u32>,
-    slots: Vec<Slot<S>>,
+    slots: Slots<Slot<S>>,
     free: Vec<u32>,
     /// First slot of the list of each moment, in no order. A cell is in the list of its last touch or of an earlier one.
     moments: BTreeMap<Time, u32>,
@@ -77,7 +80,7 @@ impl<S: Default> CellTable<S> {
     pub(crate) fn new(cells_max: usize) -> Self {
         Self {
             index: HashTable::new(),
-            slots: Vec::new(),
+            slots: Slots::default(),
             free: Vec::new(),
             moments: BTreeMap::new(),
             moment: (Time::MIN, NONE),
@@ -210,7 +213,7 @@ impl<S: Default> CellTable<S> {
 
     /// Every cell, in the order they lie in; `visit` is given the cell's rank by silence, longest silent lowest.
     pub(crate) fn each(&mut self, mut visit: impl FnMut((Time, u32), &mut Cell<S>)) {
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             if let Some(cell) = &mut slot.cell {
                 visit((cell.touched, slot.rank), cell);
             }

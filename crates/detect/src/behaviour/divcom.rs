@@ -37,6 +37,7 @@ pub struct DiverseCommunication;
 pub struct State {
     targets: Distinct,
     ports: Distinct,
+    /// Targets met once half of the ports are: nearly every host has a cell, and hardly any is ever told of.
     listed: Vec<Target>,
     flows: u64,
     span: Option<(Time, Time)>,
@@ -104,13 +105,14 @@ impl Method for DiverseCommunication {
         }
     }
 
-    fn on_flow(_: &Params, state: &mut State, _: &CellKey, flow: &FlowRecord) {
+    fn on_flow(params: &Params, state: &mut State, _: &CellKey, flow: &FlowRecord) {
         let key = &flow.key;
         let (first, last) = state.span.unwrap_or((flow.flow_start, flow.end));
         state.span = Some((first.min(flow.flow_start), last.max(flow.end)));
         state.flows += 1;
         state.ports.add((key.proto, key.responder_port));
-        if state.targets.add(key.responder_ip) && state.listed.len() < TARGETS_LISTED_MAX {
+        let many_ports = state.ports.count() * 2 >= params.ports_min.into();
+        if state.targets.add(key.responder_ip) && state.listed.len() < TARGETS_LISTED_MAX && many_ports {
             state.listed.push(Target::ip(key.responder_ip));
         }
     }

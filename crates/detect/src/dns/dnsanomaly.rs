@@ -9,7 +9,7 @@ use weir_model::{
     Protocol, Quantity, Reads, Scope, SubmethodMeta, Target, Technique, Time, proto,
 };
 
-use crate::baseline::Sliding;
+use crate::baseline::{Sliding, push_sparing};
 use crate::{CellKey, Cells, Findings, Method, Window};
 
 crate::params! {
@@ -87,11 +87,13 @@ impl Tally {
             self.servers.push(server);
         }
     }
+}
 
-    /// Is there news to judge? Also once more when the cell closes soon after.
-    fn fresh(&self, out: &Findings<'_>) -> bool {
-        self.touched || out.closing() && self.flows > 0 && out.now().since(self.last) < GAP_S * NANOS_PER_S
-    }
+/// The tally, where there is news to judge. Also once more when the cell closes soon after.
+fn fresh<'a>(tally: Option<&'a Tally>, out: &Findings<'_>) -> Option<&'a Tally> {
+    tally.filter(|tally| {
+        tally.touched || out.closing() && tally.flows > 0 && out.now().since(tally.last) < GAP_S * NANOS_PER_S
+    })
 }
 
 /// A resolver in a client's model.
@@ -105,9 +107,10 @@ struct Known {
 #[derive(Default)]
 pub struct State {
     tcp_moved: Sliding<TCP_BINS>,
-    tcp: Tally,
-    forbidden: Tally,
-    unusual: Tally,
+    /// Hardly any client has one of these.
+    tcp: Option<Box<Tally>>,
+    forbidden: Option<Box<Tally>>,
+    unusual: Option<Box<Tally>>,
     /// Share of the least usual resolver in the tally.
     unusual_share: f64,
     model: Vec<Known>,
@@ -138,11 +141,12 @@ impl State {
             {
                 self.model.swap_remove(least);
             }
-            self.model.push(Known {
+            let known = Known {
                 server,
                 cycles: 0,
                 newest: i64::MIN,
-            });
+            };
+            push_sparing(&mut self.model, known);
         }
         let mut cycles = 0;
         if let Some(known) = self.model.iter_mut().find(|known| known.server == server) {
@@ -249,22 +253,23 @@ impl Method for DnsAnomaly {
     }
 
     fn on_flow(params: &Params, state: &mut State, _: &CellKey, flow: &FlowRecord) {
-        for tally in [&mut state.tcp, &mut state.forbidden, &mut state.unusual] {
+        let tallies = [&mut state.tcp, &mut state.forbidden, &mut state.unusual];
+        for tally in tallies.into_iter().flatten() {
             tally.touched = false;
         }
         if flow.key.proto == proto::TCP && flow.established() {
             let moved = flow.forward.bytes + flow.reverse_or_zero().bytes;
             state.tcp_moved.add(flow.end, TCP_BIN_S, moved);
-            state.tcp.add(flow);
+            state.tcp.get_or_insert_default().add(flow);
         }
         let allowed = within(&params.dns_servers, flow.key.responder_ip);
         if !params.dns_servers.is_empty() && !allowed {
-            state.forbidden.add(flow);
+            state.forbidden.get_or_insert_default().add(flow);
         }
         let share = state.learn(params, flow.key.responder_ip, flow.end.bin(CYCLE_S));
         let known_habits = state.learned() >= params.learn_cycles && state.active_cycles >= CYCLES_MIN;
         if known_habits && !allowed && share < params.minimal_ratio {
-            state.unusual.add(flow);
+            state.unusual.get_or_insert_default().add(flow);
             state.unusual_share = share;
         }
     }
@@ -272,24 +277,24 @@ impl Method for DnsAnomaly {
     fn judge(params: &Params, state: &State, cell: &CellKey, out: &mut Findings<'_>) {
         let moved = state.tcp_moved.sum();
         let limit = params.tcp_transfer_mib * MIB;
-        if moved > limit && state.tcp.fresh(out) {
+        if let Some(tally) = fresh(state.tcp.as_deref(), out).filter(|_| moved > limit) {
             let facts = Facts::new()
                 .input("moved", Quantity::Bytes(moved))
                 .limit("tcp_transfer_max", Quantity::Bytes(limit));
-            report(out, "TCPHighTraffic", facts, &state.tcp, cell, Some(proto::TCP));
+            report(out, "TCPHighTraffic", facts, tally, cell, Some(proto::TCP));
         }
-        if state.forbidden.fresh(out) {
+        if let Some(tally) = fresh(state.forbidden.as_deref(), out) {
             let facts = Facts::new()
-                .input("flows", Quantity::Count(state.forbidden.flows.into()))
+                .input("flows", Quantity::Count(tally.flows.into()))
                 .limit(
                     "forbidden_flows_min",
                     Quantity::Count(params.forbidden_flows_min.into()),
                 );
-            report(out, "ForbiddenServer", facts, &state.forbidden, cell, None);
+            report(out, "ForbiddenServer", facts, tally, cell, None);
         }
-        if state.unusual.fresh(out) {
+        if let Some(tally) = fresh(state.unusual.as_deref(), out) {
             let facts = Facts::new()
-                .input("flows", Quantity::Count(state.unusual.flows.into()))
+                .input("flows", Quantity::Count(tally.flows.into()))
                 .input("share", Quantity::Ratio(state.unusual_share))
                 .input("learned_cycles", Quantity::Count(state.learned().into()))
                 .limit(
@@ -298,7 +303,7 @@ impl Method for DnsAnomaly {
                 )
                 .limit("minimal_ratio", Quantity::Ratio(params.minimal_ratio))
                 .limit("learn_cycles", Quantity::Count(params.learn_cycles.into()));
-            report(out, "UnusualServer", facts, &state.unusual, cell, None);
+            report(out, "UnusualServer", facts, tally, cell, None);
         }
     }
 }

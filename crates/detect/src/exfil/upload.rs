@@ -36,7 +36,9 @@ const DAY: i64 = BINS as i64 * BIN_S * NANOS_PER_S;
 /// Silence after which a pair is forgotten: nothing of its day is left then.
 const IDLE_S: u32 = 86_400;
 /// Sent in one record before a pair is followed: most pairs only ever exchange a request, and need no state.
-const OPENING_BYTES: u64 = 4096;
+const OPENING_BYTES: u64 = 64 << 10;
+/// The same where less came back, as it does when something is taken away bit by bit.
+const OPENING_LOPSIDED_BYTES: u64 = 4096;
 /// Ports remembered per pair.
 const PORTS_MAX: usize = 8;
 /// What outside clients draw from inside servers.
@@ -45,15 +47,37 @@ const SERVED: u8 = 1;
 /// Upload.
 pub struct Upload;
 
+/// The first ports of a pair. They lie in the cell: there are more pairs than anything else.
+#[derive(Default)]
+struct Ports {
+    list: [u16; PORTS_MAX],
+    len: u8,
+}
+
+impl Ports {
+    fn add(&mut self, port: u16) {
+        if !self.as_slice().contains(&port)
+            && let Some(free) = self.list.get_mut(usize::from(self.len))
+        {
+            *free = port;
+            self.len += 1;
+        }
+    }
+
+    fn as_slice(&self) -> &[u16] {
+        &self.list[..usize::from(self.len)]
+    }
+}
+
 /// A day of one inside host with one outside host.
 #[derive(Default)]
 pub struct State {
     sent: Sliding<BINS>,
     received: Sliding<BINS>,
-    ports: Vec<u16>,
-    flows: u32,
     first: Time,
     last: Time,
+    flows: u32,
+    ports: Ports,
     /// A record came without its other direction: no ratio can be told.
     one_way: bool,
 }
@@ -99,7 +123,7 @@ impl Method for Upload {
                     opened. Either the amount alone is large, or a smaller amount goes out while little comes back.",
             bias: "Silent in doubt: conversations opened from outside (our own servers) count only with `served`, and \
                    no ratio is told where only one direction was exported. A pair is followed from the first \
-                   record on that sends 4 KiB. Multicast is left out. Inside means the \
+                   record on that sends 64 KiB, or 4 KiB and more than came back. Multicast is left out. Inside means the \
                    configured or guessed networks: when those are wrong, so is this.",
             false_positives: "Backups and file synchronisation to the cloud, video calls, mail relays, release uploads.",
             response: "Find who and what: the names asked for before, the protocol, the hour. Add planned receivers to \
@@ -115,8 +139,8 @@ impl Method for Upload {
 
     fn cells_of_flow(params: &Params, flow: &FlowRecord, cells: &mut Cells) {
         let key = &flow.key;
-        let (cell, sent) = match (flow.initiator_inside, flow.responder_inside) {
-            (true, false) => (CellKey::pair(key), flow.forward),
+        let (cell, sent, received) = match (flow.initiator_inside, flow.responder_inside) {
+            (true, false) => (CellKey::pair(key), flow.forward, flow.reverse_or_zero()),
             (false, true) if params.served => (
                 CellKey {
                     peer: Some(key.initiator_ip),
@@ -124,6 +148,7 @@ impl Method for Upload {
                 }
                 .role(SERVED),
                 flow.reverse_or_zero(),
+                flow.forward,
             ),
             _ => return,
         };
@@ -134,7 +159,8 @@ impl Method for Upload {
             && !cell
                 .peer
                 .is_some_and(|peer| within(&params.exclude_servers, peer));
-        if counts && sent.bytes >= OPENING_BYTES {
+        let lopsided = sent.bytes >= OPENING_LOPSIDED_BYTES && sent.bytes > received.bytes;
+        if counts && (lopsided || sent.bytes >= OPENING_BYTES) {
             cells.add(cell);
         } else if counts {
             cells.add_known(cell);
@@ -158,9 +184,7 @@ impl Method for Upload {
         state.last = state.last.max(flow.end);
         state.one_way |= flow.reverse.is_none();
         state.flows += u32::from(flow.phase == Phase::End);
-        if state.ports.len() < PORTS_MAX && !state.ports.contains(&flow.key.responder_port) {
-            state.ports.push(flow.key.responder_port);
-        }
+        state.ports.add(flow.key.responder_port);
     }
 
     fn judge(params: &Params, state: &State, cell: &CellKey, out: &mut Findings<'_>) {
@@ -184,9 +208,12 @@ impl Method for Upload {
         let (Some(verdict), Some(peer)) = (out.judge("General", facts), cell.peer) else {
             return;
         };
-        let mut ports: Vec<u64> = state.ports.iter().copied().map(u64::from).collect();
+        let one_port = match state.ports.as_slice() {
+            [port] if cell.role != SERVED => Some(*port),
+            _ => None,
+        };
+        let mut ports: Vec<u64> = state.ports.as_slice().iter().copied().map(u64::from).collect();
         ports.sort_unstable();
-        let one_port = (state.ports.len() == 1 && cell.role != SERVED).then(|| state.ports[0]);
         let (initiator, responder) = if cell.role == SERVED {
             (peer, cell.host)
         } else {

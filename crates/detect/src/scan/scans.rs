@@ -6,8 +6,7 @@ mod probes;
 mod shape;
 #[cfg(test)]
 mod tests;
-
-use std::net::IpAddr;
+mod watched;
 
 use ipnet::IpNet;
 use weir_model::{Facts, FlowFilter, FlowRecord, MethodMeta, Quantity, Time, ethertype};
@@ -15,6 +14,7 @@ use weir_model::{Facts, FlowFilter, FlowRecord, MethodMeta, Quantity, Time, ethe
 use crate::{CellKey, Cells, Findings, Method, Window};
 use probes::{Answers, HostId, Probes};
 use shape::{Fate, Shape};
+use watched::{Failure, Watched};
 
 /// Seconds between looks at the windows of all cells.
 const TICK_S: u32 = 60;
@@ -74,7 +74,7 @@ crate::params! {
 /// Counters of one source and shape.
 #[derive(Default)]
 pub struct State {
-    recent: Option<Box<Probes>>,
+    recent: Watched,
     /// The last answers, for windows that begin.
     answers: Answers,
     /// A rule holds for the recent window; it then lasts until the source falls silent.
@@ -83,7 +83,7 @@ pub struct State {
     flagless: bool,
     /// Failures and answers of the day; SYN only. While there is none, the day is no older than the recent window, which
     /// then tells of both: most sources fail in one window only.
-    day: Option<Box<Probes>>,
+    day: Watched,
     /// A fast scan was seen in this day, which then says nothing more of slow ones.
     day_taken: bool,
     /// Kinds of impossible flags seen, as bits.
@@ -99,8 +99,8 @@ pub struct State {
 impl State {
     /// The recent window is over; it becomes the day, where there is none yet.
     fn end_recent(&mut self, shape: Shape) {
-        let over = self.recent.take();
-        if shape == Shape::Syn && self.day.is_none() {
+        let over = std::mem::take(&mut self.recent);
+        if shape == Shape::Syn && self.day.is_nothing() {
             self.day = over;
         }
         (self.scanning, self.odd_kinds) = (false, 0);
@@ -175,30 +175,35 @@ impl Method for Scans {
             Shape::Protocol => u16::from(flow.key.proto),
             _ => flow.key.responder_port,
         };
-        let (host, span) = (flow.key.responder_ip, (flow.start, flow.end));
+        let probe = Failure {
+            host: flow.key.responder_ip,
+            port,
+            span: (flow.start, flow.end),
+        };
         if fate == Fate::Failed {
-            state.recent.get_or_insert_default();
-        }
-        let id = HostId::of(host);
-        for window in [&mut state.recent, &mut state.day].into_iter().flatten() {
-            if fate == Fate::Failed {
-                window.fail(host, port, span, &state.answers);
-            } else {
-                window.answer(id, port);
+            let notes_first = shape.is_everyday();
+            state.recent.fail(probe, &state.answers, notes_first);
+            if !state.day.is_nothing() {
+                state.day.fail(probe, &state.answers, notes_first);
             }
-        }
-        if fate != Fate::Failed {
-            state.answers.add(id, port, flow.start);
+        } else {
+            let host = HostId::of(probe.host);
+            state.recent.answer(host, port);
+            state.day.answer(host, port);
+            state.answers.add(host, port, flow.start);
         }
         if shape == Shape::Syn {
-            open(params, state, (host, port), fate, span);
+            open(params, state, probe, fate);
         }
-        let Some(recent) = state.recent.as_mut().filter(|_| fate == Fate::Failed) else {
-            return;
-        };
-        if shape == Shape::Ack {
+        if shape == Shape::Ack
+            && fate == Fate::Failed
+            && let Watched::Many(recent) = &mut state.recent
+        {
             recent.add_source(flow.key.initiator_port);
         }
+        let Some(recent) = state.recent.probes().filter(|_| fate == Fate::Failed) else {
+            return;
+        };
         let blind = state.half_seen >= HALF_SEEN_MIN;
         if !blind && !state.scanning && worth(params, shape, recent.failed()) {
             let rules = Self::META.submethod(shape.submethod());
@@ -211,35 +216,26 @@ impl Method for Scans {
     fn on_tick(params: &Params, state: &mut State, cell: &CellKey, now: Time) {
         let Some(shape) = shape_of(cell) else { return };
         state.half_seen /= 2;
-        let over = |probes: &Probes, window_s: f64| {
-            probes
-                .span()
-                .is_some_and(|(_, last)| now.secs_since(last) > window_s.max(OVER_S))
+        let over = |span: Option<(Time, Time)>, window_s: f64| {
+            span.is_some_and(|(_, last)| now.secs_since(last) > window_s.max(OVER_S))
         };
-        if state
-            .recent
-            .as_ref()
-            .is_some_and(|recent| over(recent, window_s(params, shape)))
-        {
+        if over(state.recent.span(), window_s(params, shape)) {
             state.end_recent(shape);
         }
-        if state
-            .opened
-            .as_ref()
-            .is_some_and(|opened| over(&opened.probes, window_s(params, shape)))
-        {
+        let opened = state.opened.as_ref().and_then(|opened| opened.probes.span());
+        if over(opened, window_s(params, shape)) {
             (state.opened, state.opening) = (None, false);
         }
-        let day_s = f64::from(params.slow_window_h) * 3600.0;
-        if state.day.as_ref().is_some_and(|day| over(day, day_s)) {
-            state.day = None;
+        if over(state.day.span(), f64::from(params.slow_window_h) * 3600.0) {
+            state.day = Watched::Nothing;
             state.day_taken = false;
         }
     }
 
     fn judge(params: &Params, state: &State, cell: &CellKey, out: &mut Findings<'_>) {
         let Some(shape) = shape_of(cell) else { return };
-        if let (true, Some(recent)) = (state.scanning, &state.recent) {
+        let recent = state.recent.probes();
+        if let (true, Some(recent)) = (state.scanning, recent) {
             let blind = shape == Shape::Null && (state.flagless || !out.is_on("TCPNull"));
             let submethod = if blind { "PortBased" } else { shape.submethod() };
             let facts = facts(params, recent, state.odd_kinds, None);
@@ -247,11 +243,8 @@ impl Method for Scans {
         } else if let (true, Some(opened)) = (state.opening, &state.opened) {
             let facts = facts(params, &Probes::default(), 0, Some(&opened.probes));
             report(&opened.probes, facts, (shape, "TCPSYN"), cell, out);
-        } else if let (Shape::Syn, false, Some(day)) = (
-            shape,
-            state.day_taken,
-            state.day.as_ref().or(state.recent.as_ref()),
-        ) && worth(params, shape, day.failed())
+        } else if let (Shape::Syn, false, Some(day)) = (shape, state.day_taken, state.day.probes().or(recent))
+            && worth(params, shape, day.failed())
         {
             let facts = facts(params, day, 0, None);
             report(day, facts, (shape, "SlowScan"), cell, out);
@@ -272,12 +265,13 @@ fn window_s(params: &Params, shape: Shape) -> f64 {
 }
 
 /// Counts what was opened and left against what was used, in a window of its own.
-fn open(params: &Params, state: &mut State, (host, port): (IpAddr, u16), fate: Fate, span: (Time, Time)) {
+fn open(params: &Params, state: &mut State, probe: Failure, fate: Fate) {
+    let start = probe.span.0;
     let renew = |opened: &Opened| {
         opened
             .probes
             .span()
-            .is_some_and(|(first, _)| span.0.secs_since(first) > f64::from(params.window_s))
+            .is_some_and(|(first, _)| start.secs_since(first) > f64::from(params.window_s))
     };
     if !state.opening && state.opened.as_ref().is_some_and(|opened| renew(opened)) {
         state.opened = None;
@@ -285,15 +279,16 @@ fn open(params: &Params, state: &mut State, (host, port): (IpAddr, u16), fate: F
     match (fate, &mut state.opened) {
         (Fate::Opened, opened) => {
             let opened = opened.get_or_insert_default();
-            opened.probes.fail(host, port, span, &opened.used);
+            opened.probes.fail(probe, &opened.used);
             state.opening |= opened.probes.by_host.best().is_some_and(|focus| {
                 focus.failed.count() >= u64::from(params.opened_ports_min)
                     && focus.failed_share() >= params.failed_min
             });
         }
         (Fate::Answered, Some(opened)) => {
-            opened.used.add(HostId::of(host), port, span.0);
-            opened.probes.answer(HostId::of(host), port);
+            let host = HostId::of(probe.host);
+            opened.used.add(host, probe.port, start);
+            opened.probes.answer(host, probe.port);
         }
         _ => {}
     }
@@ -301,7 +296,7 @@ fn open(params: &Params, state: &mut State, (host, port): (IpAddr, u16), fate: F
 
 /// Begins new windows where the old ones are full; a window with a scan in it goes on until the source falls silent.
 fn renew(params: &Params, state: &mut State, shape: Shape, start: Time) {
-    if let Some((first, last)) = state.recent.as_ref().and_then(|recent| recent.span()) {
+    if let Some((first, last)) = state.recent.span() {
         let over = if state.scanning {
             start.secs_since(last) > window_s(params, shape).max(OVER_S)
         } else {
@@ -311,10 +306,10 @@ fn renew(params: &Params, state: &mut State, shape: Shape, start: Time) {
             state.end_recent(shape);
         }
     }
-    if let Some((first, _)) = state.day.as_ref().and_then(|day| day.span())
+    if let Some((first, _)) = state.day.span()
         && start.secs_since(first) > f64::from(params.slow_window_h) * 3600.0
     {
-        state.day = None;
+        state.day = Watched::Nothing;
         state.day_taken = false;
     }
 }

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use siphasher::sip::SipHasher13;
 use weir_model::{NANOS_PER_S, Target, Time};
 
-use crate::baseline::Distinct;
+use super::watched::Failure;
+use crate::baseline::{Distinct, push_sparing};
 
 /// Ports and hosts followed one by one; the one with the fewest failures gives way to a new one.
 const FOCUS_MAX: usize = 8;
@@ -89,11 +90,7 @@ impl<K: PartialEq + Copy> FocusList<K> {
             answered: Distinct::default(),
         };
         if self.list.len() < FOCUS_MAX {
-            // Grown by doubling from one: a flood of sources with one probe each fills the table with lists of one.
-            if self.list.len() == self.list.capacity() {
-                self.list.reserve_exact(self.list.len().max(1));
-            }
-            self.list.push(focus);
+            push_sparing(&mut self.list, focus);
             return self.list.len() - 1;
         }
         let weakest = (0..self.list.len()).min_by_key(|&at| self.list[at].failed.count());
@@ -121,7 +118,7 @@ impl<K: PartialEq + Copy> FocusList<K> {
 }
 
 /// The last answers to a source: windows begin with a failure, and ask what was answered before it. Nearly every host
-/// has such a list, so each takes sixteen bytes an answer.
+/// has such a list, so each takes twelve bytes an answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
     /// A ring when it is full.
@@ -138,19 +135,19 @@ struct Answer {
     second: u32,
 }
 
-/// A host in eight bytes: an IPv4 address is itself, an IPv6 address a hash of it, which an attacker could only make
-/// collide to hide answers of its own.
+/// A host in four bytes: an IPv4 address is itself, an IPv6 address a hash of it, which an attacker could only make
+/// collide to make targets of its own look fewer, as in every distinct count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct HostId(u64);
+pub(super) struct HostId(u32);
 
 impl HostId {
     pub(super) fn of(host: IpAddr) -> Self {
         Self(match host {
-            IpAddr::V4(ip) => ip.to_bits().into(),
+            IpAddr::V4(ip) => ip.to_bits(),
             IpAddr::V6(ip) => {
                 let mut hash = SipHasher13::new_with_keys(0x686f_7374, 0x6964);
                 hash.write_u128(ip.to_bits());
-                hash.finish() | 1 << 63
+                hash.finish() as u32
             }
         })
     }
@@ -170,6 +167,10 @@ impl Answers {
         }
         let answer = Answer { host, port, second };
         if self.list.len() < ANSWERS_MAX {
+            if self.list.len() == self.list.capacity() {
+                // Before it grows, what nobody will ask for any more makes room.
+                self.list.retain(|one| recent(one.second, second));
+            }
             self.list.push(answer);
         } else if let Some(oldest) = self.list.get_mut(usize::from(self.oldest)) {
             *oldest = answer;
@@ -180,13 +181,15 @@ impl Answers {
     /// Pairs that answered within the time remembered before `start`, or after it.
     fn before(&self, start: Time) -> impl Iterator<Item = (HostId, u16)> {
         let since = second_of(start);
-        let recent = self.list.iter().filter(move |one| {
-            // Seconds wrap around: what lies half of all seconds back is taken for later.
-            let ago = since.wrapping_sub(one.second);
-            ago <= ANSWER_S || ago > u32::MAX / 2
-        });
+        let recent = self.list.iter().filter(move |one| recent(one.second, since));
         recent.map(|one| (one.host, one.port))
     }
+}
+
+/// Is an answer remembered at `now`, or after it? Seconds wrap around: what lies half of all seconds back is taken for later.
+const fn recent(second: u32, now: u32) -> bool {
+    let ago = now.wrapping_sub(second);
+    ago <= ANSWER_S || ago > u32::MAX / 2
 }
 
 fn second_of(at: Time) -> u32 {
@@ -224,8 +227,9 @@ impl Probes {
 
     /// Counts a failure; `answers` are the source's last ones, of which the first failure of all, of a port and of a host
     /// take what concerns them.
-    pub(super) fn fail(&mut self, ip: IpAddr, port: u16, (start, end): (Time, Time), answers: &Answers) {
-        let host = HostId::of(ip);
+    pub(super) fn fail(&mut self, failure: Failure, answers: &Answers) {
+        let Failure { host: ip, port, .. } = failure;
+        let ((start, end), host) = (failure.span, HostId::of(ip));
         if self.span.is_none() {
             for pair in answers.before(start) {
                 self.answered.add(pair);
@@ -237,7 +241,7 @@ impl Probes {
         if self.hosts.add(host) {
             self.follow(ip);
             if self.hosts_listed.len() < HOSTS_LISTED_MAX {
-                self.hosts_listed.push(ip);
+                push_sparing(&mut self.hosts_listed, ip);
             }
         }
         if self.ports.add(port) && self.ports_listed.len() < PORTS_LISTED_MAX {

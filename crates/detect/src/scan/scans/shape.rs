@@ -48,6 +48,14 @@ impl Shape {
         Self::Odd,
     ];
 
+    /// Do ordinary hosts fail like this now and then, so that one failure is nothing to tell of?
+    pub(super) const fn is_everyday(self) -> bool {
+        matches!(
+            self,
+            Self::Syn | Self::Udp | Self::Ping | Self::Arp | Self::Protocol
+        )
+    }
+
     /// Name of the submethod that reports it.
     pub(super) const fn submethod(self) -> &'static str {
         match self {
