@@ -156,6 +156,8 @@ fn config() -> String {
          | `indicators_dir` | `\"indicators\"` | folder of lists that are fetched, relative to the configuration |\n\
          | `[[patterns]]` | none | a pattern of BPATTERNS: `name`, `title`, `pattern`, `detail`, `about`, `priority`, `attack`, \
          `source` (`\"initiator\"`, `\"responder\"`), `enabled`; or `path` of a file with these |\n\
+         | `[[profiles]]` | none | a view that is counted while records are stored: `name`, `title`, `filter`, `channels` \
+         (`{ name, filter }` each; one of all its records when absent); that of all records, `all`, is always there |\n\
          | `[[briefings]]` | none | `path` of a briefing: `name`, `title`, `text`, `category`, `score`, `indicators` or `file` |\n\
          | `geo.files` | none | files in the MaxMind DB format that tell countries and AS numbers (MaxMind, DB-IP, IPinfo), \
          asked in this order; the live collector reads them again when they change |\n\
@@ -172,7 +174,10 @@ fn config() -> String {
          | `serve.collect` | `[\"netflow\", \"ipfix\", \"sflow\"]` | where flow exports are taken; `[]`: nowhere |\n\
          | `serve.keep_days` | no limit | days that flow records and transactions are kept |\n\
          | `serve.keep_gib` | no limit | GiB that each of their two tables may take; the oldest go first |\n\
-         | `serve.free_gib` | `2` | GiB of the disk that are left to others: below it the oldest records go |\n",
+         | `serve.free_gib` | `2` | GiB of the disk that are left to others: below it the oldest records go |\n\
+         | `serve.keep_days_30s` | `92` | days that half minutes of profiles are kept |\n\
+         | `serve.keep_days_5min` | `1826` | days that their five minutes are kept |\n\
+         | `serve.keep_days_1day` | `7305` | days that their days are kept |\n",
     );
     let defaults = weir_meter::MeterConfig::default();
     for key in weir::config::METER_KEYS {

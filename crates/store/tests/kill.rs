@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_model::{Batch, FlowKey, FlowRecord, Time, ethertype, proto};
+use weir_store::flow::profile::{ALL, Class, Series, View, series};
 use weir_store::flow::{FlowStore, Limits, Snapshot, Table, to_records};
 use weir_store::{Disk, LocalDisk};
 
@@ -87,6 +89,23 @@ fn seen(folder: &Path) -> BTreeSet<u64> {
     numbers
 }
 
+/// Records and packets that the profile of all records counts, in steps of so many milliseconds.
+fn counted(folder: &Path, step_ms: i64) -> (u64, u64) {
+    let asked = Series {
+        profile: ALL,
+        channel: ALL,
+        step_ms,
+        from_ms: i64::MIN,
+        to_ms: i64::MAX,
+    };
+    let view = View::read(Arc::new(LocalDisk::reading(folder)), "default").expect("the store can be read");
+    let points = series(&asked, &view).expect("the numbers can be read");
+    let each = points.iter().map(|point| point.counts(Class::All));
+    each.fold((0, 0), |(flows, packets), own| {
+        (flows + own.flows, packets + own.packets)
+    })
+}
+
 #[test]
 fn killed_at_any_moment_nothing_acknowledged_is_lost() {
     if let Some(folder) = std::env::var_os(FOLDER) {
@@ -133,6 +152,14 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
             numbers.iter().copied().eq(0..numbers.len() as u64),
             "kill {kill}: a row is missing in between"
         );
+        let sums = (numbers.len() as u64, numbers.iter().sum::<u64>());
+        for step_ms in [30_000, 300_000, 86_400_000] {
+            assert_eq!(
+                counted(&folder, step_ms),
+                sums,
+                "kill {kill}: steps of {step_ms} ms"
+            );
+        }
         assert!(
             started.elapsed() < Duration::from_secs(5),
             "reading takes too long"

@@ -9,6 +9,7 @@ mod lists;
 mod meter;
 mod oidc;
 pub mod patterns;
+mod profiles;
 mod serve;
 mod value;
 
@@ -23,6 +24,7 @@ use weir_detect::{Entry, Instance, REGISTRY};
 use weir_enrich::{Enricher, Slot};
 use weir_meter::MeterConfig;
 use weir_model::{Need, Networks, Places};
+use weir_store::flow::profile::Profile;
 use weir_triage::{Preset, TriageConfig};
 
 use crate::fetch::Remote;
@@ -94,6 +96,8 @@ pub struct Config {
     briefings: Vec<serde_json::Value>,
     /// People's own patterns of BPATTERNS, those that are switched off too.
     pub patterns: Vec<patterns::ReadPattern>,
+    /// Views that are counted while records are stored; `None` when the configuration says nothing of them.
+    pub profiles: Option<Vec<Profile>>,
     /// Instances by slug; a method without has the one of its defaults.
     methods: BTreeMap<String, Vec<Settings>>,
 }
@@ -134,6 +138,7 @@ impl Default for Config {
             list_lines: Vec::new(),
             briefings: Vec::new(),
             patterns: Vec::new(),
+            profiles: None,
             serve: ServeConfig::default(),
             syscheck: syscheck::Setting::default(),
             methods: BTreeMap::new(),
@@ -187,7 +192,8 @@ impl Config {
                         config.method(slug, value)?;
                     }
                 }
-                "lists" | "indicators" | "indicators_dir" | "briefings" | "patterns" | "geo" => {}
+                "lists" | "indicators" | "indicators_dir" | "briefings" | "patterns" | "profiles" | "geo" => {
+                }
                 _ => return Err(unknown(key, key, KEYS)),
             }
         }
@@ -198,6 +204,7 @@ impl Config {
         config.lists_again = ListsAgain::new(table, folder);
         config.briefings = read.briefings;
         config.patterns = patterns::read(table, folder, &config.lists)?;
+        config.profiles = profiles::read(table, &config.lists)?;
         config.geo = geo::read(table, folder)?;
         config.triage.places = config.geo.clone().map(|geo| geo as Arc<dyn Places>);
         config
@@ -347,7 +354,7 @@ impl Config {
 }
 
 /// The keys of the file.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "inside",
     "preset",
     "meter",
@@ -359,6 +366,7 @@ const KEYS: [&str; 13] = [
     "indicators_dir",
     "briefings",
     "patterns",
+    "profiles",
     "geo",
     "syscheck",
 ];

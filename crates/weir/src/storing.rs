@@ -12,12 +12,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use weir_model::{Batch, Quantity, Time};
-use weir_store::Delivery;
 use weir_store::flow::clickhouse::{Client, ClientError, Feed, Place, Sender, SpoolLimits, Spooled};
-use weir_store::flow::{FlowStore, Limits, Stored};
+use weir_store::flow::profile::Profile;
+use weir_store::flow::{FlowStore, Limits, StoreError, Stored};
 use weir_store::object::{Bucket, ObjectDisk, ObjectPlace, Waiting};
+use weir_store::{Delivery, Disk, LocalDisk};
 
 use crate::collect;
+use crate::config::Config;
 
 /// Site of records of one machine without configured sites.
 const SITE: &str = "default";
@@ -50,6 +52,17 @@ pub struct Outside {
     pub(crate) spool: PathBuf,
 }
 
+impl Store {
+    /// The store itself; `None` for a ClickHouse.
+    pub(crate) fn own(&mut self) -> Option<&mut FlowStore> {
+        match self {
+            Self::Folder(store) => Some(store),
+            Self::Objects(objects) => Some(&mut objects.store),
+            Self::ClickHouse(_) => None,
+        }
+    }
+}
+
 /// What was kept.
 pub(crate) enum Kept {
     Folder(Stored),
@@ -65,19 +78,30 @@ pub(crate) enum Kept {
 }
 
 /// Opens the store in a folder, or where the name is a URL.
-pub(crate) fn open(name: &Path) -> Result<Store> {
-    open_limited(name, &Limits::default())
+pub(crate) fn open(name: &Path, config: &Config) -> Result<Store> {
+    open_limited(name, &Limits::default(), config.profiles.as_deref())
+}
+
+/// Opens the store, and counts what it counted before.
+pub(crate) fn open_as_it_is(name: &Path) -> Result<Store> {
+    open_limited(name, &Limits::default(), None)
 }
 
 /// The same with limits. Those of a ClickHouse are in its tables.
-pub(crate) fn open_limited(name: &Path, limits: &Limits) -> Result<Store> {
+/// `profiles` are counted from now on; `None` leaves those the store knows.
+pub(crate) fn open_limited(name: &Path, limits: &Limits, profiles: Option<&[Profile]>) -> Result<Store> {
     if let Some(url) = clickhouse_url(name) {
+        if profiles.is_some_and(|profiles| !profiles.is_empty()) {
+            bail!(
+                "profiles are counted where flow records lie in a folder or an object store, not in a ClickHouse"
+            );
+        }
         return open_outside(Place::parse(url)?);
     }
     if let Some((place, local)) = objects(name)? {
-        return open_on_objects(&place, local, limits);
+        return open_on_objects(&place, local, limits, profiles);
     }
-    let store = FlowStore::open(name, SITE, limits);
+    let store = FlowStore::open(name, SITE, limits).and_then(|store| counting(store, profiles));
     let store = store.with_context(|| format!("store {}", name.display()))?;
     Ok(Store::Folder(Box::new(store)))
 }
@@ -118,9 +142,37 @@ pub(crate) fn object_disk(name: &Path) -> Result<Option<ObjectDisk>> {
     Ok(Some(ObjectDisk::reading(&local, Arc::new(bucket))))
 }
 
-fn open_on_objects(place: &ObjectPlace, local: PathBuf, limits: &Limits) -> Result<Store> {
+fn counting(mut store: FlowStore, profiles: Option<&[Profile]>) -> Result<FlowStore, StoreError> {
+    if let Some(profiles) = profiles {
+        store.set_profiles(profiles)?;
+    }
+    Ok(store)
+}
+
+/// The disk of a store that is only read: a folder, which has to exist, or an object store.
+pub(crate) fn reading(name: &Path) -> Result<Arc<dyn Disk>> {
+    if clickhouse_url(name).is_some() {
+        bail!("this is kept in the folder or the object store of the flow records, not in a ClickHouse");
+    }
+    if let Some(disk) = object_disk(name)? {
+        return Ok(Arc::new(disk));
+    }
+    if !name.is_dir() {
+        let name = name.display();
+        bail!("there is no store at {name}: fill one with weir -r FILE --store {name}");
+    }
+    Ok(Arc::new(LocalDisk::reading(name)))
+}
+
+fn open_on_objects(
+    place: &ObjectPlace,
+    local: PathBuf,
+    limits: &Limits,
+    profiles: Option<&[Profile]>,
+) -> Result<Store> {
     let bucket = Bucket::open(place).with_context(|| place.shown())?;
     let opened = FlowStore::open_on_objects(&local, Arc::new(bucket), SITE, limits);
+    let opened = opened.and_then(|(store, disk)| Ok((counting(store, profiles)?, disk)));
     let (store, disk) = opened.with_context(|| format!("store {}", place.shown()))?;
     Ok(Store::Objects(Box::new(OnObjects { store, disk, local })))
 }

@@ -28,6 +28,8 @@ pub enum StoreError {
     Claimed(String),
     #[error("{0:?} cannot be the name of a site: letters, digits, '-' and '_', 1 to 64 of them")]
     Site(String),
+    #[error("profiles: {0}")]
+    Profile(String),
     #[error(transparent)]
     Batch(#[from] BatchError),
     #[error("columns of the store: {0}")]

@@ -86,6 +86,9 @@ fn merge(writer: &mut Writer, run: Range<usize>) -> Result<(), StoreError> {
         return Ok(());
     }
     let segments = (old[0].segments.0, old[old.len() - 1].segments.1);
+    if let Some(combine) = &writer.combine {
+        batches = combine(&batches)?;
+    }
     let rows = Sorted::of(writer.table, &batches)?;
     drop(batches);
     let new = part::write(
@@ -103,7 +106,7 @@ fn merge(writer: &mut Writer, run: Range<usize>) -> Result<(), StoreError> {
 }
 
 /// Removes files of the hour that a failed merge may have left behind: two that overlap would count rows twice.
-fn sweep(writer: &Writer, hour: i64) -> Result<(), StoreError> {
+pub(super) fn sweep(writer: &Writer, hour: i64) -> Result<(), StoreError> {
     let listing = part::list_hour(&*writer.disk, writer.table, &writer.site, hour)?;
     let mut swept = false;
     for part in listing.parts.iter().chain(&listing.merged) {

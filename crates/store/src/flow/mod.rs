@@ -11,6 +11,7 @@ mod log;
 mod merge;
 mod part;
 mod past;
+pub mod profile;
 mod retention;
 mod row;
 mod rows;
@@ -42,6 +43,8 @@ pub struct Table {
     /// Name, and folder of its parts.
     pub name: &'static str,
     pub schema: SchemaRef,
+    /// Hours of a partition.
+    hours: i64,
     /// Layout by column.
     codecs: Vec<(&'static str, schema::Codec)>,
     /// Columns with a bloom filter in every row group. Sources need none: parts are sorted by them.
@@ -54,6 +57,7 @@ impl Table {
         static FLOWS: std::sync::LazyLock<Table> = std::sync::LazyLock::new(|| Table {
             name: schema::FLOWS,
             schema: schema::flows(),
+            hours: 1,
             codecs: schema::COLUMNS
                 .iter()
                 .map(|column| (column.name, column.codec))
@@ -68,6 +72,7 @@ impl Table {
         static TRANSACTIONS: std::sync::LazyLock<Table> = std::sync::LazyLock::new(|| Table {
             name: transactions::TRANSACTIONS,
             schema: transactions::schema(),
+            hours: 1,
             codecs: transactions::codecs(),
             bloom: &["dst_ip_lo"],
         });

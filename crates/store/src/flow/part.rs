@@ -30,8 +30,11 @@ pub(super) const UNFINISHED: &str = "unfinished-";
 pub struct Part {
     /// Path from the store's folder.
     pub path: String,
-    /// Hours since 1970-01-01 UTC; every row begins in this one. [`MIXED`]: in any.
+    /// Hours since 1970-01-01 UTC: every row begins in this one, or in those behind it that its partition spans.
+    /// [`MIXED`]: in any.
     pub hour: i64,
+    /// Hours from there that its partition spans: 1 for records, more for what is counted of them.
+    pub hours: i64,
     /// First and last log segment whose rows it has.
     pub segments: (u64, u64),
     pub rows: u64,
@@ -41,7 +44,7 @@ pub struct Part {
 
 impl Part {
     /// The part with this name in the folder of its hour; `None` for any other file.
-    fn named(folder: &str, hour: i64, name: &str, bytes: u64) -> Option<Self> {
+    fn named(folder: &str, (hour, hours): (i64, i64), name: &str, bytes: u64) -> Option<Self> {
         let mut fields = name.strip_suffix(ENDING)?.split('-');
         let mut number = || fields.next()?.parse::<u64>().ok();
         let (low, high, rows) = (number()?, number()?, number()?);
@@ -49,6 +52,7 @@ impl Part {
         (fields.next().is_none() && low <= high).then(|| Self {
             path: format!("{folder}/{name}"),
             hour,
+            hours,
             segments: (low, high),
             rows,
             bytes,
@@ -61,6 +65,7 @@ impl Part {
         Self {
             path: String::new(),
             hour,
+            hours: 1,
             segments,
             rows,
             bytes: rows,
@@ -145,7 +150,7 @@ pub(super) fn list_hour(disk: &dyn Disk, table: &Table, site: &str, hour: i64) -
     let unfinished = files.iter().filter(|file| file.name.starts_with(UNFINISHED));
     let parts: Vec<Part> = files
         .iter()
-        .filter_map(|file| Part::named(&folder, hour, &file.name, file.bytes))
+        .filter_map(|file| Part::named(&folder, (hour, table.hours), &file.name, file.bytes))
         .collect();
     let is_merged = |part: &Part| parts.iter().any(|other| part.within(other));
     let (merged, kept) = parts.iter().cloned().partition(is_merged);
@@ -224,6 +229,7 @@ pub(super) fn write(
     Ok(Part {
         path,
         hour,
+        hours: table.hours,
         segments,
         rows: rows as u64,
         bytes: bytes.len() as u64,

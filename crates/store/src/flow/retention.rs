@@ -22,7 +22,7 @@ const ESTIMATE_DAYS: i64 = 7;
 /// What is kept. `None` is without limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Seconds after the end of its hour that a part is kept.
+    /// Seconds after the end of its partition (an hour) that a part is kept.
     pub age_s: Option<i64>,
     /// Bytes of all parts of the table and site. The oldest go first, those of mixed hours before them.
     pub bytes: Option<u64>,
@@ -125,16 +125,16 @@ impl Pins {
     }
 
     fn hold(&self, part: &Part) -> bool {
-        let (first, last) = hour_span(part.hour);
+        let (first, last) = span(part);
         let mut pins = self.0.values();
         pins.any(|(from, to)| part.hour == MIXED || (*from <= last && first <= *to))
     }
 }
 
-/// First and last moment of an hour.
-fn hour_span(hour: i64) -> (Time, Time) {
-    let first = Time::from_secs(hour.saturating_mul(3600));
-    (first, first + (3600 * NANOS_PER_S - 1))
+/// First and last moment of a part's partition.
+fn span(part: &Part) -> (Time, Time) {
+    let first = Time::from_secs(part.hour.saturating_mul(3600));
+    (first, first + (part.hours * 3600 * NANOS_PER_S - 1))
 }
 
 impl Writer {
@@ -194,7 +194,7 @@ impl Writer {
         let Retention { age_s, bytes, .. } = self.limits.retention;
         let free = || self.parts.iter().filter(|part| !self.pins.hold(part));
         let old = |part: &Part| {
-            let age = now.since(hour_span(part.hour).1) / NANOS_PER_S;
+            let age = now.since(span(part).1) / NANOS_PER_S;
             part.hour != MIXED && age_s.is_some_and(|limit| age > limit)
         };
         let by_age = !self.clock.jumped;

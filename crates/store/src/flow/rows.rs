@@ -17,7 +17,7 @@ use arrow_select::take::take;
 use super::part::{HOUR_MS, MIXED};
 use super::{StoreError, Table};
 
-/// Hours that one generation of rows is parted into. Stamps are hostile: rows of further hours lie together.
+/// Partitions that one generation of rows is parted into. Stamps are hostile: rows of further hours lie together.
 const HOURS_MAX: usize = 64;
 /// Rows of the arrays without values that all batches share; longer ones are made when needed.
 const SHARED_NULLS_MAX: usize = 1 << 15;
@@ -217,11 +217,16 @@ pub(super) fn starts(batch: &RecordBatch) -> &[i64] {
     column.map_or(&[], |column| column.values())
 }
 
-/// Rows by the hour they begin in; past [`HOURS_MAX`] hours those with the fewest rows together as [`MIXED`].
-pub(super) fn by_hour(batches: &[RecordBatch]) -> Result<BTreeMap<i64, Vec<RecordBatch>>, StoreError> {
+/// Rows by the first hour of the partition they begin in, `wide` hours each; past [`HOURS_MAX`] of them those with the
+/// fewest rows together as [`MIXED`].
+pub(super) fn by_hour(
+    batches: &[RecordBatch],
+    wide: i64,
+) -> Result<BTreeMap<i64, Vec<RecordBatch>>, StoreError> {
+    let of = |start: i64| start.div_euclid(HOUR_MS * wide) * wide;
     let mut counts = BTreeMap::<i64, u64>::new();
     for start in batches.iter().flat_map(starts) {
-        *counts.entry(start.div_euclid(HOUR_MS)).or_default() += 1;
+        *counts.entry(of(*start)).or_default() += 1;
     }
     let mut by_count: Vec<_> = counts
         .iter()
@@ -237,7 +242,7 @@ pub(super) fn by_hour(batches: &[RecordBatch]) -> Result<BTreeMap<i64, Vec<Recor
     for batch in batches {
         let mut rows = BTreeMap::<i64, Vec<u32>>::new();
         for (row, start) in starts(batch).iter().enumerate() {
-            let hour = start.div_euclid(HOUR_MS);
+            let hour = of(*start);
             let hour = if own.contains(&hour) { hour } else { MIXED };
             rows.entry(hour).or_default().push(row as u32);
         }

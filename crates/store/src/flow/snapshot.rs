@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub parts: Arc<Vec<Arc<Part>>>,
     /// Rows that are not in parts yet, in the order they came.
     pub memory: Vec<RecordBatch>,
+    /// Of each of them, the log segment it is in; 0: in none yet.
+    pub generations: Vec<u64>,
 }
 
 impl Snapshot {
@@ -48,10 +50,15 @@ impl Snapshot {
                 }
                 Err(error) => return Err(error),
                 Ok(found) => {
-                    let memory = found.segments.into_iter().flat_map(|segment| segment.batches);
+                    let memory = found.segments.into_iter().flat_map(|segment| {
+                        let batches = segment.batches.into_iter();
+                        batches.map(move |batch| (batch, segment.sequence))
+                    });
+                    let (memory, generations) = memory.unzip();
                     return Ok(Self {
                         parts: Arc::new(found.listing.parts.into_iter().map(Arc::new).collect()),
-                        memory: memory.collect(),
+                        memory,
+                        generations,
                     });
                 }
             }
@@ -109,7 +116,7 @@ impl Found {
         }
         read.sort_by_key(|(sequence, ..)| *sequence);
         let listing = part::list(disk, table, site)?;
-        let covered = covered(&listing);
+        let covered = Covered::of(&listing.parts);
         // A segment that could not be written on was left behind, and its unsynced rows were written again to the next.
         let bases: Vec<Option<u64>> = read
             .iter()
@@ -132,9 +139,9 @@ impl Found {
                     batches.push(rows::conform(&batch, &table.schema)?);
                 }
             }
-            let left = rows::by_hour(&batches)?
+            let left = rows::by_hour(&batches, table.hours)?
                 .into_iter()
-                .filter(|(hour, _)| !is_covered(&covered, *hour, sequence));
+                .filter(|(hour, _)| !covered.covers(*hour, sequence));
             segments.push(FoundSegment {
                 sequence,
                 path,
@@ -148,20 +155,24 @@ impl Found {
     }
 }
 
-type Covered = BTreeMap<i64, BTreeSet<(u64, u64)>>;
+/// Log segments whose rows are in parts, by partition.
+pub(super) struct Covered(BTreeMap<i64, BTreeSet<(u64, u64)>>);
 
-fn covered(listing: &Listing) -> Covered {
-    let mut covered = Covered::new();
-    for part in &listing.parts {
-        covered.entry(part.hour).or_default().insert(part.segments);
+impl Covered {
+    /// By these parts.
+    pub(super) fn of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Self {
+        let mut covered = BTreeMap::<i64, BTreeSet<(u64, u64)>>::new();
+        for part in parts {
+            covered.entry(part.hour).or_default().insert(part.segments);
+        }
+        Self(covered)
     }
-    covered
-}
 
-fn is_covered(covered: &Covered, hour: i64, sequence: u64) -> bool {
-    covered
-        .get(&hour)
-        .is_some_and(|parts| parts.iter().any(|(low, high)| (*low..=*high).contains(&sequence)))
+    /// Does the partition have the rows of a segment?
+    pub(super) fn covers(&self, hour: i64, sequence: u64) -> bool {
+        let parts = self.0.get(&hour);
+        parts.is_some_and(|parts| parts.iter().any(|(low, high)| (*low..=*high).contains(&sequence)))
+    }
 }
 
 /// Folder of a table's log.

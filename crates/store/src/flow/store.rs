@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use weir_model::{Batch, NANOS_PER_S, Time};
 
+use super::profile::{Profile, Rollups};
 use super::schema::VERSION;
 use super::{
     Counters, Fullness, Health, Limits, Pins, Retention, Shared, StoreError, Table, Writer, to_batch,
@@ -31,6 +32,7 @@ const VERSION_FILE: &str = "version";
 pub struct FlowStore {
     flows: Writer,
     transactions: Writer,
+    profiles: Rollups,
     disk: Arc<dyn Disk>,
     synced: Option<Time>,
     /// When parts could not be made last.
@@ -85,9 +87,14 @@ impl FlowStore {
             writer.set_pins(pins.clone());
             Ok::<_, StoreError>(writer)
         };
+        let profiles = Rollups::open(&disk, site, &limits.profiles)?;
+        let mut flows = open(Table::flows())?;
+        // Parts of counted profiles outlive those of records, and a number of theirs stands for its records for ever.
+        flows.begin_behind(profiles.highest());
         Ok(Self {
-            flows: open(Table::flows())?,
+            flows,
             transactions: open(Table::transactions())?,
+            profiles,
             disk,
             synced: None,
             failed: None,
@@ -145,10 +152,19 @@ impl FlowStore {
             .failed
             .is_none_or(|failed| now.since(failed) >= RETRY_EVERY || now < failed);
         let mut outcome = Ok(());
-        for writer in [&mut self.flows, &mut self.transactions] {
-            if (due || writer.waiting()) && (again || writer.health() == Health::Writing) {
-                outcome = outcome.and(writer.maintain(now, MERGE_ROWS).map(drop));
+        let may =
+            |writer: &Writer| (due || writer.waiting()) && (again || writer.health() == Health::Writing);
+        if may(&self.flows) {
+            outcome = self.count(now);
+            if outcome.is_ok() {
+                outcome = self.flows.maintain(now, MERGE_ROWS).map(drop);
             }
+        }
+        if may(&self.transactions) {
+            outcome = outcome.and(self.transactions.maintain(now, MERGE_ROWS).map(drop));
+        }
+        if due && again {
+            outcome = outcome.and(self.profiles.maintain(now, MERGE_ROWS));
         }
         if outcome.is_err() {
             self.failed = Some(now);
@@ -156,10 +172,61 @@ impl FlowStore {
         outcome
     }
 
+    /// Counts the profiles of what becomes parts next.
+    fn count(&mut self, now: Time) -> Result<(), StoreError> {
+        let mut closed = self.flows.closed();
+        let counted = closed.try_for_each(|(sequence, batches)| self.profiles.count(sequence, batches));
+        drop(closed);
+        counted.map_err(|error| self.flows.failed(error, now))
+    }
+
     /// Everything is on the disk, in parts.
     pub fn finish(&mut self, now: Time) -> Result<(), StoreError> {
+        self.flows.close(now)?;
+        self.count(now)?;
         self.flows.finish(now)?;
-        self.transactions.finish(now)
+        self.transactions.finish(now)?;
+        self.profiles.finish(now)
+    }
+
+    /// Counts these profiles from now on, and that of all records; others end, and stay to be asked.
+    ///
+    /// # Errors
+    /// When there are too many, a name cannot be one, or the disk fails.
+    pub fn set_profiles(&mut self, profiles: &[Profile]) -> Result<(), StoreError> {
+        self.profiles.set(profiles)
+    }
+
+    /// Counts a profile anew from all stored records; `told` hears parts done and parts in all, and says whether to go on.
+    /// False when it was not to. See the module for what stays of earlier numbers.
+    ///
+    /// # Errors
+    /// When no profile of this name is counted, a part cannot be read, or the disk fails.
+    pub fn fill_profile(
+        &mut self,
+        name: &str,
+        now: Time,
+        told: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<bool, StoreError> {
+        self.finish(now)?;
+        let parts = self.flows.parts.clone();
+        let (flows, profiles) = (&mut self.flows, &mut self.profiles);
+        let filled = profiles.fill(name, &parts, || flows.take_sequence(), told)?;
+        profiles.finish(now)?;
+        Ok(filled)
+    }
+
+    /// Forgets a profile that is not counted any more. False when there is none of this name, or it is counted.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn forget_profile(&mut self, name: &str) -> Result<bool, StoreError> {
+        self.profiles.forget(name)
+    }
+
+    /// The counted profiles.
+    pub fn profiles(&self) -> &Rollups {
+        &self.profiles
     }
 
     /// Sets what is kept for somebody, durably.

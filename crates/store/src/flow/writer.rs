@@ -6,20 +6,22 @@
 //! What was acknowledged of it stays good; the rest is still in memory and goes to a new segment. Row numbers in the
 //! frames tell a later start which copy counts.
 
+mod parts;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use weir_model::Time;
 
-use super::merge;
-use super::part::{self, Part};
+use super::part::Part;
 use super::retention::{Clock, Pins, Retention};
-use super::rows::{self, Sorted};
+use super::rows;
 use super::scrub::Scrub;
-use super::snapshot::{Found, Shared, Snapshot, log_folder, segment_name};
+use super::snapshot::{Found, Shared, log_folder, segment_name};
 use super::{StoreError, Table, log};
 use crate::disk::{Append, Disk};
+use parts::Combine;
 
 /// Limits of a writer.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Limits {
     pub part_rows: u64,
     /// What is kept.
     pub retention: Retention,
+    /// What is kept of counted profiles, by step: half minutes, five minutes, days.
+    pub profiles: [Retention; 3],
 }
 
 impl Default for Limits {
@@ -48,6 +52,7 @@ impl Default for Limits {
             generations_max: 3,
             part_rows: 1 << 20,
             retention: Retention::default(),
+            profiles: Default::default(),
         }
     }
 }
@@ -131,6 +136,10 @@ pub struct Writer {
     pub(super) clock: Clock,
     pub(super) pins: Pins,
     pub(super) scrub: Scrub,
+    /// What merged rows go through.
+    pub(super) combine: Option<Combine>,
+    /// May a part have been written that failed afterwards?
+    unsure: bool,
     health: Health,
     shared: Shared,
     segment: Option<Segment>,
@@ -187,6 +196,8 @@ impl Writer {
             clock: Clock::default(),
             pins: Pins::default(),
             scrub: Scrub::default(),
+            combine: None,
+            unsure: false,
             health: Health::Writing,
             shared: Shared::default(),
             segment: None,
@@ -424,133 +435,5 @@ impl Writer {
             self.frozen.push_back(std::mem::take(&mut self.open));
         }
         (self.acknowledged, self.written, self.opened) = (0, 0, None);
-    }
-
-    /// Are there generations to make parts of?
-    pub fn waiting(&self) -> bool {
-        !self.frozen.is_empty()
-    }
-
-    /// Does what waits: generations become parts, small parts are merged (`rows_budget` rows at most), old ones go.
-    /// True when there is more to do at once.
-    pub fn maintain(&mut self, now: Time, rows_budget: u64) -> Result<bool, StoreError> {
-        while !self.frozen.is_empty() {
-            if let Err(error) = self.flush() {
-                return Err(self.failed(error, now));
-            }
-        }
-        let done = self.remove_stale().and_then(|()| merge::run(self, rows_budget));
-        let more = match done {
-            Ok(more) => more,
-            Err(error) => return Err(self.failed(error, now)),
-        };
-        if let Err(error) = self.expire(now) {
-            return Err(self.failed(error, now));
-        }
-        self.remove_retired();
-        if self.open.rows == self.acknowledged_rows() {
-            self.health = Health::Writing;
-        }
-        self.publish();
-        Ok(more)
-    }
-
-    /// Everything becomes parts: at the end of a file, or when the program stops.
-    pub fn finish(&mut self, now: Time) -> Result<(), StoreError> {
-        self.sync(now)?;
-        self.freeze();
-        while self.maintain(now, u64::MAX)? {}
-        Ok(())
-    }
-
-    /// The oldest generation becomes parts. After an error it keeps the hours that are not done; those of too many
-    /// hours go first, so that what is left is parted in the same way again.
-    fn flush(&mut self) -> Result<(), StoreError> {
-        let Some(generation) = self.frozen.front_mut() else {
-            return Ok(());
-        };
-        let segments = (generation.sequence, generation.sequence);
-        let mut hours = rows::by_hour(&generation.batches)?;
-        let mut outcome = Ok(());
-        while let Some((hour, batches)) = hours.pop_first() {
-            let written = Sorted::of(self.table, &batches)
-                .and_then(|rows| part::write(&*self.disk, self.table, &self.site, hour, segments, &rows));
-            match written {
-                Ok(part) => {
-                    self.counters.parts_written += 1;
-                    self.counters.part_bytes_written += part.bytes;
-                    self.parts.push(Arc::new(part));
-                }
-                Err(error) => {
-                    hours.insert(hour, batches);
-                    outcome = Err(error);
-                    break;
-                }
-            }
-        }
-        generation.batches = hours.into_values().flatten().collect();
-        if outcome.is_ok() {
-            let done = self.frozen.pop_front();
-            self.stale.extend(done.and_then(|generation| generation.segment));
-        }
-        self.parts.sort_by_key(|part| (part.hour, part.segments));
-        self.publish();
-        outcome
-    }
-
-    /// Removes segments that are not needed, oldest first. A condemned one is durably gone before the next.
-    fn remove_stale(&mut self) -> Result<(), StoreError> {
-        let folder = log_folder(self.table, &self.site);
-        while let Some(stale) = self.stale.front() {
-            if stale.damaged {
-                self.set_aside(&stale.path.clone())?;
-            } else if let Err(error) = self.disk.remove(&stale.path)
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                return Err(error.into());
-            }
-            if stale.condemned {
-                self.disk.sync_folder(&folder)?;
-            }
-            self.stale.pop_front();
-        }
-        Ok(())
-    }
-
-    /// Moves a damaged file where nobody reads it and people find it.
-    pub(super) fn set_aside(&self, path: &str) -> Result<(), StoreError> {
-        self.disk.make_folder("quarantine")?;
-        let name = path.replace('/', "_");
-        self.disk.rename(path, &format!("quarantine/{name}"))?;
-        self.disk.sync_folder("quarantine")?;
-        Ok(())
-    }
-
-    /// Takes parts out of the table and puts others in. The old files are removed when no reader holds them.
-    pub(super) fn replace(&mut self, old: &[Arc<Part>], new: Option<Part>) {
-        self.parts.retain(|part| !old.contains(part));
-        self.parts.extend(new.map(Arc::new));
-        self.parts.sort_by_key(|part| (part.hour, part.segments));
-        self.retired.extend_from_slice(old);
-        self.publish();
-    }
-
-    /// A reader's snapshot keeps its parts readable; those of nobody go. What cannot be removed is tried again.
-    fn remove_retired(&mut self) {
-        let disk = self.disk.clone();
-        self.retired.retain(|part| {
-            let held = Arc::strong_count(part) > 1;
-            held || disk
-                .remove(&part.path)
-                .is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound)
-        });
-    }
-
-    pub(super) fn publish(&self) {
-        let frozen = self.frozen.iter().flat_map(|generation| &generation.batches);
-        self.shared.publish(Snapshot {
-            parts: Arc::new(self.parts.clone()),
-            memory: frozen.chain(&self.open.batches).cloned().collect(),
-        });
     }
 }

@@ -129,6 +129,8 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
             clients: args.tls_clients,
         });
     let detect = args.flows.is_none() && !args.no_detect;
+    let store = args.store.as_deref();
+    let store = store.map(|name| storing::open(name, &config)).transpose()?;
     let job = Job {
         config,
         listen: args.listen,
@@ -142,7 +144,7 @@ pub(super) fn run(args: CollectArgs) -> Result<ExitCode> {
             .filter(|_| !args.no_state),
         correct_clocks: args.correct_clocks,
         detect,
-        store: args.store.as_deref().map(storing::open).transpose()?,
+        store,
         stop: shutdown::flag()?,
     };
     let quiet = args.quiet;

@@ -13,6 +13,7 @@ mod ipfix;
 mod learn;
 mod manual;
 mod pattern;
+mod profiles;
 mod read;
 mod serve;
 
@@ -50,6 +51,7 @@ Examples:
   weir collect --listen netflow              events from exporters, live
   weir -r capture.pcap --store flows/        keep flow records and transactions as well
   weir flows --store DIR -s srcip/bytes      who sent and received most (weir flows --help)
+  weir profiles --store DIR                  counted views: traffic over years, by channel
   weir serve                                 all of it in one process, with the web interface
   weir config dump --effective               every value in force and the file it comes from
   weir demo                                  a replayed incident in the browser
@@ -90,6 +92,9 @@ enum Command {
     /// Checks patterns of behaviour, and tries them out on stored flows or captures before they are switched on.
     #[command(after_help = pattern::EXAMPLES)]
     Pattern(pattern::PatternArgs),
+    /// Views over filters, counted while records are stored and kept for years: what there are, and their numbers over time.
+    #[command(after_help = profiles::EXAMPLES)]
+    Profiles(profiles::ProfilesArgs),
     /// Lists the detection methods, or prints the manual page of one.
     Methods {
         /// Code of a method, for example DICTATTACK.
@@ -204,6 +209,7 @@ pub fn main() -> ExitCode {
         Some(Command::Hunt(args)) => hunt::run(&args),
         Some(Command::Learn(args)) => learn::run(&args),
         Some(Command::Pattern(args)) => pattern::run(args),
+        Some(Command::Profiles(args)) => profiles::run(&args),
         Some(Command::Methods { code }) => manual::methods(code.as_deref()),
         None if cli.read.files.is_empty() => {
             eprint_line("weir: nothing to do: give a capture with -r FILE, or see --help");

@@ -43,11 +43,13 @@ pub(super) fn run(args: ReadArgs) -> Result<ExitCode> {
     let printer = Printer::new(&args, &config.lists)?;
     let detect = !args.no_detect && matches!(printer.what, What::Events { .. });
     let bar = progress_bar(&args);
+    let store = args.store.as_deref();
+    let store = store.map(|name| storing::open(name, &config)).transpose()?;
     let job = Job {
         files: args.files.clone(),
         config,
         detect,
-        store: args.store.as_deref().map(storing::open).transpose()?,
+        store,
     };
     let place = match (&args.events, &args.store) {
         (Some(events), _) => Some(super::events::place(events)?),

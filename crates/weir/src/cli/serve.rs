@@ -98,9 +98,10 @@ fn flows_url(text: &str) -> Result<PathBuf, String> {
 /// Runs `weir serve`.
 pub(super) fn run(args: ServeArgs) -> Result<ExitCode> {
     let configured = match &args.config {
-        Some(path) => Config::read(path)?.serve,
-        None => Default::default(),
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
     };
+    let (configured, profiles) = (configured.serve, configured.profiles.unwrap_or_default());
     let Some(store) = args
         .store
         .or(configured.store)
@@ -139,6 +140,8 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode> {
         collect,
         retention: configured.retention,
         flows: args.flows.or(configured.flows),
+        profiles,
+        keep_profiles: configured.profiles,
     };
     serve::run(serve, say)?;
     Ok(ExitCode::SUCCESS)

@@ -50,7 +50,7 @@ pub(super) const PLAIN_KEYS: &[PlainKey] = &[
 
 /// Does a change of this top-level key wait for a restart, whatever runs?
 pub fn needs_restart(key: &str) -> bool {
-    matches!(key, "serve" | "detect")
+    matches!(key, "serve" | "detect" | "profiles")
 }
 
 /// Every value that is in force, in the order of the reference; methods apart.

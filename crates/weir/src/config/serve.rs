@@ -12,7 +12,7 @@ use crate::collect::Listen;
 use crate::storing;
 
 /// Its keys, and what they do.
-pub(super) const KEYS: [(&str, &str); 10] = [
+pub(super) const KEYS: [(&str, &str); 13] = [
     (
         "listen",
         "Where the web interface and the API listen; 127.0.0.1:8844 when absent.",
@@ -47,6 +47,18 @@ pub(super) const KEYS: [(&str, &str); 10] = [
         "free_gib",
         "GiB of the disk left free: the oldest records go when it runs full; 2 when absent.",
     ),
+    (
+        "keep_days_30s",
+        "Days that half minutes of profiles are kept; 92 when absent.",
+    ),
+    (
+        "keep_days_5min",
+        "Days that their five minutes are kept; 1826 when absent.",
+    ),
+    (
+        "keep_days_1day",
+        "Days that their days are kept; 7305 when absent.",
+    ),
 ];
 
 /// What is configured.
@@ -64,6 +76,8 @@ pub struct ServeConfig {
     pub collect: Option<Vec<Listen>>,
     /// How long flow records and transactions are kept.
     pub retention: Retention,
+    /// How long profiles are kept, by step.
+    pub profiles: [Retention; 3],
     /// Certificate chain and private key of the interface.
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
@@ -73,6 +87,16 @@ pub struct ServeConfig {
 
 /// GiB of its disk that the store leaves free unless the configuration says otherwise.
 const FREE_GIB_DEFAULT: u64 = 2;
+/// Days that half minutes, five minutes and days of profiles are kept unless it does: a quarter, five years, twenty.
+const PROFILE_DAYS_DEFAULT: [i64; 3] = [92, 1826, 7305];
+
+fn days(days: i64) -> Retention {
+    Retention {
+        age_s: Some(days * 24 * 3600),
+        ..Retention::default()
+    }
+}
+
 impl Default for ServeConfig {
     fn default() -> Self {
         Self {
@@ -88,6 +112,7 @@ impl Default for ServeConfig {
                 free_bytes: Some(FREE_GIB_DEFAULT << 30),
                 ..Retention::default()
             },
+            profiles: PROFILE_DAYS_DEFAULT.map(days),
         }
     }
 }
@@ -115,6 +140,9 @@ impl ServeConfig {
                 "keep_days" => {
                     config.retention.age_s = Some(number(&place, value, 1, 36_500)? * 24 * 3600);
                 }
+                "keep_days_30s" => config.profiles[0] = days(number(&place, value, 1, 36_500)?),
+                "keep_days_5min" => config.profiles[1] = days(number(&place, value, 1, 36_500)?),
+                "keep_days_1day" => config.profiles[2] = days(number(&place, value, 1, 36_500)?),
                 "keep_gib" => config.retention.bytes = Some(gib(&place, value, 1)?),
                 "free_gib" => config.retention.free_bytes = Some(gib(&place, value, 0)?),
                 "oidc" => config.oidc = Some(OidcConfig::read(sub(&place, value)?, folder)?),

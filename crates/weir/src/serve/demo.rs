@@ -67,6 +67,8 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
     let stores = Arc::new(Stores::open(Places {
         folder: &temporary.0,
         retention: Retention::default(),
+        profiles: &[],
+        keep_profiles: Default::default(),
         flows: None,
     })?);
     let managed = temporary.0.join(MANAGED);

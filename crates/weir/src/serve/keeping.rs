@@ -15,6 +15,7 @@ use weir_api::{App, Flows};
 use weir_model::{Batch, Time};
 use weir_output::stamp::rfc3339;
 use weir_store::event::{EventRecord, EventStore, Keeper, KeeperStats, Place, Spool};
+use weir_store::flow::profile::Profile;
 use weir_store::flow::{Limits, Retention};
 use weir_triage::{Change, Rules};
 
@@ -62,6 +63,9 @@ pub(super) struct Places<'a> {
     /// Events, accounts, learned state; flow records too unless they go elsewhere.
     pub(super) folder: &'a Path,
     pub(super) retention: Retention,
+    /// What is counted of flow records, and how long that is kept, by step.
+    pub(super) profiles: &'a [Profile],
+    pub(super) keep_profiles: [Retention; 3],
     /// URL of an object store or a ClickHouse for flow records.
     pub(super) flows: Option<&'a Path>,
 }
@@ -74,9 +78,11 @@ impl Stores {
         std::fs::create_dir_all(folder).with_context(shown)?;
         let limits = Limits {
             retention: places.retention,
+            profiles: places.keep_profiles,
             ..Limits::default()
         };
-        let (flows, readers, sending) = records::open(places.flows.unwrap_or(folder), &limits)?;
+        let (flows, readers, sending) =
+            records::open(places.flows.unwrap_or(folder), &limits, places.profiles)?;
         let spool = Spool::open(&folder.join("events.spool"), SPOOL_BYTES_MAX).with_context(shown)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -27,6 +27,7 @@ use anyhow::{Context, Result, bail};
 use signal_hook::consts::SIGHUP;
 use weir_api::status::{SourceKind, SourceState, Status};
 use weir_store::flow::Retention;
+use weir_store::flow::profile::Profile;
 
 use crate::collect::{self, Listen};
 use crate::config::{Config, MANAGED};
@@ -74,6 +75,9 @@ pub struct Serve {
     pub retention: Retention,
     /// URL of an object store or a ClickHouse for flow records; in the folder without it.
     pub flows: Option<PathBuf>,
+    /// What is counted of them beside the profile of all records, and how long that is kept, by step.
+    pub profiles: Vec<Profile>,
+    pub keep_profiles: [Retention; 3],
 }
 
 /// Serves until SIGINT or SIGTERM. `say` gets lines for people; it is called from several threads.
@@ -85,6 +89,8 @@ pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
     let stores = Arc::new(Stores::open(Places {
         folder: &serve.store,
         retention: serve.retention.clone(),
+        profiles: &serve.profiles,
+        keep_profiles: serve.keep_profiles.clone(),
         flows: serve.flows.as_deref(),
     })?);
     let managed = serve.store.join(MANAGED);

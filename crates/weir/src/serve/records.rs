@@ -13,6 +13,7 @@ use weir_api::Flows;
 use weir_api::status::StoreStatus;
 use weir_model::Batch;
 use weir_store::flow::clickhouse::{Client, Feed, Held, Place, held};
+use weir_store::flow::profile::Profile;
 use weir_store::flow::{FlowStore, Health, Limits, StoreError};
 use weir_store::object::ObjectDisk;
 use weir_store::{Delivery, Disk, LocalDisk};
@@ -85,8 +86,12 @@ impl Sending {
 }
 
 /// Opens the place, for writing and for searches.
-pub(super) fn open(name: &Path, limits: &Limits) -> Result<(Records, Flows, Option<Sending>)> {
-    match storing::open_limited(name, limits)? {
+pub(super) fn open(
+    name: &Path,
+    limits: &Limits,
+    profiles: &[Profile],
+) -> Result<(Records, Flows, Option<Sending>)> {
+    match storing::open_limited(name, limits, Some(profiles))? {
         Store::Folder(store) => {
             let disk: Arc<dyn Disk> = Arc::new(LocalDisk::reading(name));
             let shared = store.shared().0;

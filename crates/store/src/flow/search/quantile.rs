@@ -22,9 +22,10 @@ impl Quantiles {
         self.count(number, 1)
     }
 
-    fn count(&mut self, number: u64, times: u64) -> usize {
+    /// Adds a number several times.
+    pub(crate) fn count(&mut self, number: u64, times: u64) -> usize {
         if number == 0 {
-            self.zeros += times;
+            self.zeros = self.zeros.saturating_add(times);
             return 0;
         }
         self.raise(bucket(number), times)
@@ -32,36 +33,98 @@ impl Quantiles {
 
     fn raise(&mut self, bucket: u16, times: u64) -> usize {
         let before = self.buckets.len();
-        *self.buckets.entry(bucket).or_default() += times;
+        let count = self.buckets.entry(bucket).or_default();
+        *count = count.saturating_add(times);
         (self.buckets.len() - before) * BUCKET_BYTES
     }
 
     /// Adds what another sketch has seen; tells by how many bytes this one grew.
     pub fn merge(&mut self, other: &Self) -> usize {
-        self.zeros += other.zeros;
+        self.zeros = self.zeros.saturating_add(other.zeros);
         let grown = other.buckets.iter().map(|(at, times)| self.raise(*at, *times));
         grown.sum()
     }
 
     /// The number that `share` (0 to 1) of all numbers do not exceed; `None` without numbers.
     pub fn at(&self, share: f64) -> Option<f64> {
-        let all = self.zeros + self.buckets.values().sum::<u64>();
+        let all = self
+            .buckets
+            .values()
+            .fold(self.zeros, |all, times| all.saturating_add(*times));
         if all == 0 {
             return None;
         }
         let rank = (share.clamp(0.0, 1.0) * (all - 1) as f64).round() as u64;
+        let rank = rank.min(all - 1);
         let mut below = self.zeros;
         if rank < below {
             return Some(0.0);
         }
         for (bucket, times) in &self.buckets {
-            below += times;
+            below = below.saturating_add(*times);
             if rank < below {
                 return Some(middle(*bucket));
             }
         }
         None
     }
+}
+
+/// Compact bytes: what is kept on disk.
+impl Quantiles {
+    /// The zeros, then each bucket's distance from the one before and its count, in LEB128.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, self.zeros);
+        let mut before = 0;
+        for (bucket, times) in &self.buckets {
+            put(&mut bytes, u64::from(bucket - before));
+            put(&mut bytes, *times);
+            before = *bucket;
+        }
+        bytes
+    }
+
+    /// What [`Self::to_bytes`] wrote; `None` for anything else.
+    pub(crate) fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        let mut sketch = Self {
+            zeros: take(&mut bytes)?,
+            buckets: BTreeMap::new(),
+        };
+        let mut at = 0_u16;
+        while !bytes.is_empty() {
+            at = at.checked_add(take(&mut bytes)?.try_into().ok()?)?;
+            if at > bucket(u64::MAX) || sketch.buckets.insert(at, take(&mut bytes)?).is_some() {
+                return None;
+            }
+        }
+        Some(sketch)
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7f {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let part = u64::from(byte & 0x7f);
+        if part << shift >> shift != part {
+            return None;
+        }
+        number |= part << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 fn bucket(number: u64) -> u16 {
@@ -105,5 +168,39 @@ mod tests {
         assert_eq!(whole, left);
         assert_eq!(Quantiles::default().at(0.5), None);
         assert!(whole.at(1.0).unwrap() > 1.8e19);
+    }
+
+    #[test]
+    fn bytes_come_back_and_others_are_refused() {
+        let mut sketch = Quantiles::default();
+        for number in [0, 0, 1, 2, 77, 5_000_000, u64::MAX] {
+            sketch.add(number);
+        }
+        sketch.count(9, u64::MAX);
+        let bytes = sketch.to_bytes();
+        assert_eq!(Quantiles::from_bytes(&bytes), Some(sketch.clone()));
+        assert_eq!(
+            Quantiles::from_bytes(&Quantiles::default().to_bytes()),
+            Some(Quantiles::default())
+        );
+        for at in 0..bytes.len() {
+            // A cut between two buckets is a smaller sketch; anything else is none.
+            if let Some(less) = Quantiles::from_bytes(&bytes[..at]) {
+                assert!(less.buckets.len() < sketch.buckets.len());
+            }
+        }
+        assert_eq!(Quantiles::from_bytes(&[]), None);
+        assert_eq!(Quantiles::from_bytes(&[0xff; 11]), None);
+        assert_eq!(
+            Quantiles::from_bytes(&[0, 0xff, 0xff, 0x7f, 1]),
+            None,
+            "no such bucket"
+        );
+        assert_eq!(Quantiles::from_bytes(&[0, 5, 1, 0, 1]), None, "a bucket twice");
+        let mut full = Quantiles::default();
+        full.count(9, u64::MAX);
+        full.count(9, 5);
+        full.count(0, u64::MAX);
+        assert_eq!(full.at(1.0), Some(0.0), "counts stop at the greatest number");
     }
 }

@@ -33,6 +33,7 @@ pub(super) static NUMBERS: LazyLock<Table> = LazyLock::new(|| Table {
         ],
         schema::metadata("numbers"),
     )),
+    hours: 1,
     codecs: vec![("start", Codec::Delta), ("number", Codec::Split)],
     bloom: &[],
 });
@@ -45,6 +46,7 @@ pub(super) fn limits() -> Limits {
         generations_max: 3,
         part_rows: 64,
         retention: Retention::default(),
+        profiles: Default::default(),
     }
 }
 

@@ -108,6 +108,7 @@ static EARLIER: LazyLock<Table> = LazyLock::new(|| {
     Table {
         name: schema::FLOWS,
         schema: Arc::new(Schema::new_with_metadata(fields, HashMap::from(metadata))),
+        hours: 1,
         codecs: Vec::new(),
         bloom: &[],
     }

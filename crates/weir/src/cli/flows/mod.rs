@@ -3,7 +3,7 @@
 mod ask;
 mod connections;
 mod info;
-mod print;
+pub(super) mod print;
 mod source;
 mod transactions;
 pub(super) mod when;

@@ -41,7 +41,7 @@ fn exact(cell: &Scalar<'_>, kind: Kind) -> Value {
 }
 
 /// One JSON object a line; what is absent is left out.
-pub(super) fn json(table: &Table, out: &mut impl Write) -> io::Result<()> {
+pub(in crate::cli) fn json(table: &Table, out: &mut impl Write) -> io::Result<()> {
     for row in &table.rows {
         let cells = table.columns.iter().zip(row);
         let object: Map<String, Value> = cells
@@ -56,7 +56,7 @@ pub(super) fn json(table: &Table, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// RFC 4180 with a header.
-pub(super) fn csv(table: &Table, out: &mut impl Write) -> io::Result<()> {
+pub(in crate::cli) fn csv(table: &Table, out: &mut impl Write) -> io::Result<()> {
     let names = table.columns.iter().map(|column| csv::cell(&column.name));
     writeln!(out, "{}", names.collect::<Vec<_>>().join(","))?;
     for row in &table.rows {
@@ -140,7 +140,7 @@ fn is_name(column: &str) -> bool {
 }
 
 /// A table for people. `totals` are the figures of all rows that fit, by name: shares stand behind what they know.
-pub(super) fn text(table: &Table, totals: &[(String, u64)], out: &mut impl Write) -> io::Result<()> {
+pub(in crate::cli) fn text(table: &Table, totals: &[(String, u64)], out: &mut impl Write) -> io::Result<()> {
     let cells: Vec<Vec<String>> = table
         .rows
         .iter()
@@ -198,7 +198,12 @@ fn with_share(cell: &Cell, column: &AnswerColumn, totals: &[(String, u64)]) -> S
 }
 
 /// A series with a bar for the figure at `column`.
-pub(super) fn bars(table: &Table, column: usize, width: usize, out: &mut impl Write) -> io::Result<()> {
+pub(in crate::cli) fn bars(
+    table: &Table,
+    column: usize,
+    width: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let number = |cell: &Cell| match cell {
         Some(Scalar::Number(number)) => *number as f64,
         Some(Scalar::Rate(rate)) => *rate,

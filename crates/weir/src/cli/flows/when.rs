@@ -34,7 +34,7 @@ pub(in crate::cli) fn window(text: &str, now: i64) -> Result<Range<i64>> {
 }
 
 /// A length of time such as `1m`, `90 seconds`, `2 hours`, in nanoseconds.
-pub(super) fn length(text: &str) -> Option<i64> {
+pub(in crate::cli) fn length(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let many: i64 = if digits == 0 {
