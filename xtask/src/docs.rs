@@ -165,9 +165,11 @@ fn config() -> String {
          | `serve.listen` | `\"127.0.0.1:8844\"` | where `weir serve` shows its interface; beyond this machine over TLS |\n\
          | `serve.tls_cert`, `serve.tls_key` | own certificate | certificate chain and private key of the interface (PEM) |\n\
          | `serve.oidc` | none | identity provider that people may log in through (docs/guide/serve.md): `issuer`, `client_id`, \
-         `client_secret_file`, `url` (of this server), `roles` (`{group = \"analyst\"}`), `name`, `scopes` \
+         `client_secret_file`, `url` (of this server), `roles` (`{group = \"analyst\"}` or \
+         `{group = {role = \"analyst\", sites = [\"acme\"]}}`), `name`, `scopes` \
          (`[\"openid\", \"profile\"]`), `name_claim` (`\"preferred_username\"`), `groups_claim` (`\"groups\"`), `private` \
          (false: no provider inside), `ca_file` |\n\
+         | `[[sites]]` | none | a site with stores of its own (docs/guide/serve.md): `name`, `collect`, `watch`, `inside` |\n\
          | `serve.store` | the state folder | folder of flows, events, accounts and learned state |\n\
          | `serve.flows` | the folder | `\"s3://BUCKET/PREFIX\"` or `\"clickhouse://HOST/DATABASE\"`: flow records go there instead |\n\
          | `serve.watch` | none | folder whose capture files are read as they come |\n\

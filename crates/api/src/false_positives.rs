@@ -12,7 +12,7 @@ use weir_model::{Conditions, FalsePositiveRule, NANOS_PER_S, Time};
 use weir_store::event::{Filter, KeptRule};
 
 use crate::App;
-use crate::events::{self, EventRow, SITE};
+use crate::events::{self, EventRow};
 use crate::guard::Who;
 use crate::hosts::prefix;
 use crate::problem::{Body, Params, Part, Problem, Result};
@@ -147,7 +147,7 @@ pub(crate) struct Removed {
 #[utoipa::path(get, path = "/false-positives", tag = "events", security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, body = [RuleShown]), (status = 503, body = Problem)))]
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<RuleShown>>> {
-    let rules = events::store(&app)?.rules(Some(SITE)).await?;
+    let rules = events::store(&app)?.rules(Some(&app.set.site)).await?;
     let now = app.now();
     Ok(Json(rules.into_iter().map(|kept| shown(kept, now)).collect()))
 }
@@ -255,7 +255,7 @@ pub(crate) async fn add(
     let store = events::store(&app)?;
     let mark = if new.mark_stored {
         let all = Filter {
-            sites: vec![SITE.to_owned()],
+            sites: vec![app.set.site.clone()],
             ..Filter::default()
         };
         let fitting = store.fitting(&conditions, &all).await?;
@@ -265,7 +265,7 @@ pub(crate) async fn add(
     };
     let rule = FalsePositiveRule {
         id: secret::short_id(),
-        site: SITE.to_owned(),
+        site: app.set.site.clone(),
         conditions,
         author: who.name,
         created,
@@ -289,7 +289,7 @@ pub(crate) async fn remove(
 ) -> Result<Json<Removed>> {
     let store = events::store(&app)?;
     let unmarked = store
-        .remove_rule(SITE, &id, removal.unmark, &who.name, clock())
+        .remove_rule(&app.set.site, &id, removal.unmark, &who.name, clock())
         .await?;
     enforce(&app).await?;
     Ok(Json(Removed { unmarked }))

@@ -13,9 +13,10 @@ use axum::response::{IntoResponse, Response};
 use utoipa::openapi::{OpenApi, PathItem};
 
 use crate::App;
-use crate::accounts::Role;
+use crate::accounts::{Role, Sites};
 use crate::problem::{Cause, Problem};
 use crate::secret;
+use crate::sites::{Nowhere, Scope};
 use crate::state::clock;
 
 /// Header of requests that change something.
@@ -101,6 +102,8 @@ pub(crate) struct Who {
     /// Name, for the audit trail.
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// Sites that may be seen.
+    pub(crate) sites: Sites,
     /// What requests that change something must bring; `None`: known by a token, which no browser sends by itself.
     pub(crate) csrf: Option<String>,
     pub(crate) guest: bool,
@@ -175,7 +178,11 @@ fn admit(app: &App, needs: &Needs, request: &Request) -> Result<Option<Who>, Pro
             StatusCode::UNAUTHORIZED,
             "log in first (POST /api/v1/session), or send a token: Authorization: Bearer weir_...",
         )),
-        (Need::Role(role), Some(known)) if known.role.may(role) => Ok(who),
+        (Need::Role(role), Some(known)) if known.role.may(role) => {
+            let elsewhere = request.extensions().get::<Nowhere>().is_some();
+            check_site(app, path.and_then(Scope::of), known, elsewhere)?;
+            Ok(who)
+        }
         (Need::Role(role), Some(known)) => Err(Problem::new(
             StatusCode::FORBIDDEN,
             format!(
@@ -186,6 +193,42 @@ fn admit(app: &App, needs: &Needs, request: &Request) -> Result<Option<Who>, Pro
             ),
         )),
     }
+}
+
+/// Is it a matter of somebody who sees these sites only? A site that may not be seen is not told from one that is not there.
+fn check_site(app: &App, scope: Option<Scope>, who: &Who, elsewhere: bool) -> Result<(), Problem> {
+    match scope {
+        Some(Scope::Own) => Ok(()),
+        Some(Scope::Server | Scope::Shared) if !who.sites.is_all() => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            format!("this belongs to all sites; {} is limited to some", who.name),
+        )),
+        Some(Scope::Site | Scope::Shared) if elsewhere || !who.sites.has(&app.set.site) => {
+            let known = shown_sites(app, &who.sites).join(", ");
+            let detail = format!("there is no such site; {} sees: {known}", who.name);
+            Err(Problem::not_found(detail))
+        }
+        Some(_) => Ok(()),
+        None => Err(Problem::not_found("this belongs to nobody")),
+    }
+}
+
+/// Names of the sites that there are and that may be seen.
+pub(crate) fn shown_sites(app: &App, sites: &Sites) -> Vec<String> {
+    app.set
+        .sites
+        .iter()
+        .filter(|site| sites.has(site))
+        .cloned()
+        .collect()
+}
+
+/// The site of a request that names none: the server's own, or the first that the asker may see.
+pub(crate) fn usual_site(first: &App, headers: &HeaderMap) -> String {
+    let own = &first.set.site;
+    let seen = known(first, headers).filter(|who| !who.sites.has(own));
+    let other = seen.and_then(|who| shown_sites(first, &who.sites).into_iter().next());
+    other.unwrap_or_else(|| own.clone())
 }
 
 /// A page of another name that resolves to this server must not be able to use it.
@@ -235,10 +278,11 @@ fn known(app: &App, headers: &HeaderMap) -> Option<Who> {
     if let Some(given) = headers.get(AUTHORIZATION) {
         // Whoever sends a token means it: a wrong one is not made good by a cookie.
         let secret = given.to_str().ok()?.strip_prefix("Bearer ")?;
-        let (name, role) = accounts.token(secret.trim(), now)?;
+        let (name, role, sites) = accounts.token(secret.trim(), now)?;
         return Some(Who {
             name,
             role,
+            sites,
             csrf: None,
             guest: false,
         });
@@ -248,6 +292,7 @@ fn known(app: &App, headers: &HeaderMap) -> Option<Who> {
         return Some(Who {
             name: session.name,
             role: session.role,
+            sites: session.sites,
             csrf: Some(session.csrf),
             guest: false,
         });
@@ -255,6 +300,7 @@ fn known(app: &App, headers: &HeaderMap) -> Option<Who> {
     app.set.demo.then(|| Who {
         name: GUEST.to_owned(),
         role: Role::Analyst,
+        sites: Sites::all(),
         csrf: Some(app.guest_csrf.clone()),
         guest: true,
     })

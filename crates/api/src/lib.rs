@@ -28,6 +28,7 @@ mod secret;
 mod session;
 pub mod settings;
 mod sign_in;
+pub mod sites;
 pub mod start;
 mod state;
 pub mod status;
@@ -45,6 +46,8 @@ use axum::middleware;
 use axum::response::IntoResponse;
 use axum::{Router, routing};
 
+use sites::Roof;
+
 pub use openapi::document;
 pub use state::{App, Csv, Flows, MethodPage, Program, Setting};
 pub use stream::Stream;
@@ -53,21 +56,31 @@ pub use ui::is_built;
 /// Bytes of a request's body at most: a thousand ids and a comment.
 const BODY_BYTES_MAX: usize = 128 << 10;
 
-/// Everything that is served.
-pub fn router(app: Arc<App>) -> Router {
-    let (api, document) = openapi::parts();
-    let needs = Arc::new(guard::Needs::of(&document));
+/// Everything that is served, of these sites. The first is the server's own; without any there is nothing.
+pub fn router(apps: &[Arc<App>]) -> Router {
+    let Some(roof) = Roof::new(apps, routes) else {
+        return Router::new();
+    };
     let text: Arc<str> = openapi::document().into();
-    let secure = app.set.secure;
+    let secure = apps.iter().any(|app| app.set.secure);
     let described = routing::get(move || async move {
         ([(CONTENT_TYPE, "application/json")], text.to_string()).into_response()
     });
-    api.layer(middleware::from_fn_with_state((app.clone(), needs), guard::guard))
+    Router::new()
         .route("/api/v1/openapi.json", described)
-        .fallback(ui::serve)
+        .fallback(sites::send)
+        .with_state(Arc::new(roof))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(move |request, next| {
             headers::add(secure, request, next)
         }))
-        .with_state(app)
+}
+
+/// The interface of one site.
+fn routes(app: &Arc<App>) -> Router {
+    let (api, document) = openapi::parts();
+    let needs = Arc::new(guard::Needs::of(&document));
+    api.layer(middleware::from_fn_with_state((app.clone(), needs), guard::guard))
+        .fallback(ui::serve)
+        .with_state(app.clone())
 }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use axum::Router;
 use utoipa::Modify;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ObjectBuilder, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::sites::{SITE, Scope};
 use crate::{
     App, audit, events, exporters, exports, false_positives, filter, flows, guard, health, hosts, indicators,
     jobs, methods, overview, patterns, searches, second_factor, session, settings, sign_in, start, stream,
@@ -112,14 +115,38 @@ pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest(ROOT, routes)
         .split_for_parts();
+    name(&mut document);
+    (router, document)
+}
+
+/// Gives every operation a name, and those of sites the parameter that names one.
+fn name(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         let words = path.trim_start_matches(ROOT).replace(['/', '{', '}'], " ");
         let words = words.split_whitespace().collect::<Vec<_>>().join("_");
+        let of_site = Scope::of(path).is_some_and(|scope| !scope.is_of_first());
         for (method, operation) in guard::operations(item) {
+            if of_site {
+                operation
+                    .parameters
+                    .get_or_insert_default()
+                    .push(site_parameter().into());
+            }
             operation.operation_id = Some(format!("{}_{words}", method.to_lowercase()));
         }
     }
-    (router, document)
+}
+
+/// Names the site of a request; taken out before the handler sees it.
+fn site_parameter() -> Parameter {
+    ParameterBuilder::new()
+        .name(SITE)
+        .parameter_in(ParameterIn::Query)
+        .description(Some(
+            "Name of the site; without it the server's own, or the first that the asker may see.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }
 
 /// The document as JSON.

@@ -278,10 +278,7 @@ async fn traffic(app: &Arc<App>, window: Window) -> Result<Traffic> {
 
 /// Where events are, when the span has nothing: a span around the latest.
 async fn data(app: &App) -> Result<Option<Span>> {
-    let all = Filter {
-        sites: vec![events::SITE.to_owned()],
-        ..Filter::default()
-    };
+    let all = Filter::default();
     let latest = events::store(app)?
         .list(&all, Sort::Detected, 1, None)
         .await?

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use weir_store::event::SavedSearch;
 
 use crate::App;
-use crate::events::{SITE, store};
+use crate::events::store;
 use crate::guard::Who;
 use crate::problem::{Body, Part, Problem, Result};
 use crate::secret;
@@ -65,7 +65,7 @@ pub(crate) async fn list(
     Extension(who): Extension<Who>,
 ) -> Result<Json<Vec<SearchShown>>> {
     let owner = who.user();
-    let found = store(&app)?.searches(SITE, owner).await?.into_iter();
+    let found = store(&app)?.searches(&app.set.site, owner).await?.into_iter();
     let shown = found.map(|search| SearchShown {
         query: serde_json::from_str(&search.query).unwrap_or_default(),
         own: search.owner == owner,
@@ -103,7 +103,7 @@ pub(crate) async fn replace(
     Part(id): Part<String>,
     Body(new): Body<NewSearch>,
 ) -> Result<StatusCode> {
-    let own = store(&app)?.searches(SITE, who.user()).await?;
+    let own = store(&app)?.searches(&app.set.site, who.user()).await?;
     if !own.iter().any(|search| search.id == id) {
         return Err(Problem::not_found(format!(
             "there is no saved search of yours {id:?}"
@@ -122,7 +122,7 @@ pub(crate) async fn forget(
     Extension(who): Extension<Who>,
     Part(id): Part<String>,
 ) -> Result<StatusCode> {
-    store(&app)?.forget_search(SITE, who.user(), &id).await?;
+    store(&app)?.forget_search(&app.set.site, who.user(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -136,7 +136,7 @@ async fn keep(app: &App, who: &Who, new: NewSearch, id: String) -> Result<()> {
     }
     let search = SavedSearch {
         id,
-        site: SITE.to_owned(),
+        site: app.set.site.clone(),
         owner: who.user().to_owned(),
         kind: new.kind,
         name,

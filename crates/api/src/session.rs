@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::accounts::{AccountError, Accounts, Opened, Role};
 use crate::audit;
-use crate::guard::{From, Who, cookie, set_cookie};
+use crate::guard::{From, Who, cookie, set_cookie, shown_sites};
 use crate::problem::{Body, Problem, Result};
 use crate::state::clock;
 use crate::window::rfc3339;
@@ -31,6 +31,8 @@ pub(crate) struct Session {
     provider: Option<String>,
     /// A demonstration: a store that is deleted at the end, no log-in.
     demo: bool,
+    /// Sites that the user may see. Requests name one in the parameter `site`; without it the first is meant.
+    sites: Vec<String>,
     /// Version of the server.
     version: &'static str,
     /// What relative times count from, RFC 3339: the clock, or in a demonstration the end of its data.
@@ -78,6 +80,7 @@ pub(crate) struct SetUp {
 #[utoipa::path(get, path = "/session", tag = "session", security(()),
     responses((status = 200, body = Session)))]
 pub(crate) async fn who(State(app): State<Arc<App>>, who: Option<Extension<Who>>) -> Json<Session> {
+    let sites = who.as_ref().map(|Extension(who)| shown_sites(&app, &who.sites));
     let user = who.map(|Extension(who)| SessionUser {
         provided: app.accounts().is_provided(who.user()),
         second_factor: app.accounts().has_second(who.user()),
@@ -86,7 +89,7 @@ pub(crate) async fn who(State(app): State<Arc<App>>, who: Option<Extension<Who>>
         guest: who.guest,
         csrf: who.csrf,
     });
-    Json(session(&app, user))
+    Json(session(&app, user, sites.unwrap_or_default()))
 }
 
 /// Logs in with name and password; answers with a cookie.
@@ -166,6 +169,7 @@ pub(crate) async fn set_up(
 
 pub(crate) fn opened_response(app: &App, opened: Opened) -> Response {
     let cookie = set_cookie(&opened.secret, app.set.secure);
+    let sites = shown_sites(app, &opened.user.sites);
     let user = SessionUser {
         name: opened.name,
         role: opened.user.role,
@@ -174,12 +178,13 @@ pub(crate) fn opened_response(app: &App, opened: Opened) -> Response {
         guest: false,
         csrf: Some(opened.csrf),
     };
-    ([(SET_COOKIE, cookie)], Json(session(app, Some(user)))).into_response()
+    ([(SET_COOKIE, cookie)], Json(session(app, Some(user), sites))).into_response()
 }
 
-fn session(app: &App, user: Option<SessionUser>) -> Session {
+fn session(app: &App, user: Option<SessionUser>, sites: Vec<String>) -> Session {
     Session {
         user,
+        sites,
         needs_setup: !app.set.demo && app.accounts().needs_setup(),
         provider: app.set.oidc.as_ref().map(|oidc| oidc.name().to_owned()),
         demo: app.set.demo,

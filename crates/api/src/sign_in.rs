@@ -114,7 +114,7 @@ async fn enter(
         issuer: who.issuer,
         subject: who.subject,
     };
-    let Some(role) = who.role else {
+    let Some((role, sites)) = who.role else {
         if let Some(name) = app
             .accounts()
             .leave(&provided)
@@ -126,7 +126,7 @@ async fn enter(
         }
         return Err(failed(OidcError::NoRole(who.name).into()));
     };
-    let entered = app.accounts().enter(&provided, &who.name, role, clock());
+    let entered = app.accounts().enter(&provided, &who.name, (role, sites), clock());
     let (opened, entered) = entered.map_err(|error| failed(refusal(error)))?;
     let noted = match entered {
         Entered::Same => None,

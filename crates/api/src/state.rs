@@ -89,10 +89,15 @@ pub trait Program: Send + Sync {
     fn run(&self, task: &Task, work: &Work) -> Result<(String, serde_json::Value), String>;
 }
 
-/// What the interface is made with.
+/// What the interface of a site is made with.
 pub struct Setting {
-    pub accounts: Accounts,
-    /// An identity provider that vouches for people.
+    /// Name of the site; events, rules and searches carry it.
+    pub site: String,
+    /// Names of all sites of this server, this one among them.
+    pub sites: Arc<[String]>,
+    /// Shared by all sites.
+    pub accounts: Arc<Accounts>,
+    /// An identity provider that vouches for people; at the first site.
     pub oidc: Option<Oidc>,
     /// The event database; `None`: no events are kept.
     pub events: Option<EventStore>,

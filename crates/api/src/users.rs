@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use weir_model::{NANOS_PER_S, Time};
 
 use crate::App;
-use crate::accounts::{Role, Token, User};
+use crate::accounts::{ALL_SITES, Role, Sites, Token, User};
 use crate::audit;
-use crate::guard::Who;
+use crate::guard::{Who, shown_sites};
 use crate::problem::{Body, Part, Problem, Result};
 use crate::session::with_passwords;
 use crate::state::clock;
@@ -27,6 +27,8 @@ const TOKEN_DAYS_MAX: u32 = 366;
 pub(crate) struct UserShown {
     name: String,
     role: Role,
+    /// Sites that may be seen; `*`: all.
+    sites: Vec<String>,
     disabled: bool,
     /// A code is asked for at log-in.
     second_factor: bool,
@@ -44,6 +46,8 @@ pub(crate) struct NewUser {
     /// 12 letters at least.
     password: String,
     role: Role,
+    /// Sites that may be seen; `*`, and none named: all.
+    sites: Option<Vec<String>>,
 }
 
 /// What changes about a user; what is absent stays. The user's sessions end.
@@ -51,6 +55,8 @@ pub(crate) struct NewUser {
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserChange {
     role: Option<Role>,
+    /// `*`: all.
+    sites: Option<Vec<String>>,
     disabled: Option<bool>,
     password: Option<String>,
 }
@@ -62,6 +68,8 @@ pub(crate) struct TokenShown {
     name: String,
     owner: String,
     role: Role,
+    /// `*`: all that the owner may see.
+    sites: Vec<String>,
     created: String,
     expires: String,
     /// Exact since the server started.
@@ -76,6 +84,8 @@ pub(crate) struct NewToken {
     name: String,
     /// At most the owner's own.
     role: Role,
+    /// At most the owner's own; `*`, and none named: all that the owner may see.
+    sites: Option<Vec<String>>,
     /// 1 to 366; 90 when absent.
     days: Option<u32>,
 }
@@ -105,11 +115,13 @@ pub(crate) async fn add_user(
     Body(new): Body<NewUser>,
 ) -> Result<StatusCode> {
     let (name, role) = (new.name.clone(), new.role);
+    let sites = asked_sites(&app, new.sites.as_deref(), &who)?.unwrap_or_default();
+    let detail = format!("{}, sites {}", role.word(), sites.names().join(" "));
     with_passwords(&app, move |accounts| {
-        accounts.add_user(&new.name, &new.password, new.role, clock())
+        accounts.add_user(&new.name, &new.password, (new.role, sites), clock())
     })
     .await?;
-    audit::note(&app, &who.name, "add user", &name, role.word()).await?;
+    audit::note(&app, &who.name, "add user", &name, &detail).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -123,8 +135,12 @@ pub(crate) async fn change_user(
     Part(name): Part<String>,
     Body(change): Body<UserChange>,
 ) -> Result<StatusCode> {
+    let sites = asked_sites(&app, change.sites.as_deref(), &who)?;
     let words = [
         change.role.map(|role| format!("role {}", role.word())),
+        sites
+            .as_ref()
+            .map(|sites| format!("sites {}", sites.names().join(" "))),
         change
             .disabled
             .map(|disabled| if disabled { "disabled" } else { "enabled" }.to_owned()),
@@ -133,7 +149,12 @@ pub(crate) async fn change_user(
     let detail = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let user = name.clone();
     with_passwords(&app, move |accounts| {
-        accounts.change_user(&user, change.role, change.disabled, change.password.as_deref())
+        accounts.change_user(
+            &user,
+            (change.role, sites),
+            change.disabled,
+            change.password.as_deref(),
+        )
     })
     .await?;
     audit::note(&app, &who.name, "change user", &name, &detail).await?;
@@ -188,6 +209,7 @@ pub(crate) async fn add_token(
         );
         return Err(Problem::at("/role", detail));
     }
+    let sites = asked_sites(&app, new.sites.as_deref(), &who)?.unwrap_or_default();
     let days = new.days.unwrap_or(TOKEN_DAYS);
     if days == 0 || days > TOKEN_DAYS_MAX {
         return Err(Problem::at("/days", format!("must be 1 to {TOKEN_DAYS_MAX}")));
@@ -195,7 +217,7 @@ pub(crate) async fn add_token(
     let valid_s = i64::from(days) * 86_400;
     let (id, secret) = app
         .accounts()
-        .add_token(&who.name, &new.name, new.role, valid_s, clock())?;
+        .add_token(&who.name, &new.name, (new.role, sites), valid_s, clock())?;
     let detail = format!("{} for {days} days: {}", new.role.word(), new.name);
     audit::note(&app, &who.name, "add token", &id, &detail).await?;
     Ok((StatusCode::CREATED, Json(MadeToken { id, secret })))
@@ -228,10 +250,29 @@ fn may_see(who: &Who, token: &Token) -> bool {
     who.role == Role::Admin || token.owner == who.user()
 }
 
+/// Sites as they are asked for: each must be there, and be the asker's to give.
+fn asked_sites(app: &App, asked: Option<&[String]>, who: &Who) -> Result<Option<Sites>> {
+    let Some(asked) = asked else {
+        return Ok(None);
+    };
+    let known = shown_sites(app, &who.sites);
+    match asked
+        .iter()
+        .find(|site| *site != ALL_SITES && !known.contains(site))
+    {
+        Some(odd) => Err(Problem::at(
+            "/sites",
+            format!("there is no site {odd:?}; there are: {}", known.join(", ")),
+        )),
+        None => Ok(Some(Sites::of(asked.iter().cloned()))),
+    }
+}
+
 fn user_shown(name: String, user: &User) -> UserShown {
     UserShown {
         name,
         role: user.role,
+        sites: user.sites.names(),
         disabled: user.disabled,
         second_factor: user.has_second(),
         provider: user.provided.as_ref().map(|provided| provided.issuer.clone()),
@@ -245,6 +286,7 @@ fn token_shown(id: String, token: &Token) -> TokenShown {
         name: token.name.clone(),
         owner: token.owner.clone(),
         role: token.role,
+        sites: token.sites.names(),
         created: rfc3339(Time(token.created_ns)),
         // Whole seconds: nobody needs to know more of it.
         expires: rfc3339(Time::from_secs(token.expires_ns / NANOS_PER_S)),

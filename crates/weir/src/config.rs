@@ -11,6 +11,7 @@ mod oidc;
 pub mod patterns;
 mod profiles;
 mod serve;
+mod sites;
 mod value;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub use layers::{Layers, MANAGED};
 pub use meter::{METER_KEYS, MeterKey};
 pub use oidc::OidcConfig;
 pub use serve::ServeConfig;
+pub use sites::{DEFAULT_SITE, SiteConfig};
 use value::{bad, check_name, flag, networks, number, sub, text, texts, unknown};
 pub use value::{did_you_mean, network};
 
@@ -78,6 +80,8 @@ pub struct Config {
     /// Folder of what methods have learned: taken up at the start, kept every minute and at the end.
     pub learned: Option<PathBuf>,
     pub serve: ServeConfig,
+    /// Sites beside the default one.
+    pub sites: Vec<SiteConfig>,
     /// Named lists of filters: `@servers`.
     pub lists: BTreeMap<String, Vec<String>>,
     /// Indicators to look for; lists that are fetched are put here again when they change.
@@ -140,6 +144,7 @@ impl Default for Config {
             patterns: Vec::new(),
             profiles: None,
             serve: ServeConfig::default(),
+            sites: Vec::new(),
             syscheck: syscheck::Setting::default(),
             methods: BTreeMap::new(),
         }
@@ -187,6 +192,7 @@ impl Config {
                 "detect" => config.detect(sub(key, value)?)?,
                 "syscheck" => checks(&mut config.syscheck, sub(key, value)?)?,
                 "serve" => config.serve = ServeConfig::read(sub(key, value)?, folder)?,
+                "sites" => config.sites = sites::read(value, folder)?,
                 "methods" => {
                     for (slug, value) in sub(key, value)? {
                         config.method(slug, value)?;
@@ -354,12 +360,13 @@ impl Config {
 }
 
 /// The keys of the file.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "inside",
     "preset",
     "meter",
     "detect",
     "serve",
+    "sites",
     "methods",
     "lists",
     "indicators",

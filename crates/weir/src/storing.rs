@@ -79,29 +79,34 @@ pub(crate) enum Kept {
 
 /// Opens the store in a folder, or where the name is a URL.
 pub(crate) fn open(name: &Path, config: &Config) -> Result<Store> {
-    open_limited(name, &Limits::default(), config.profiles.as_deref())
+    open_limited(name, SITE, &Limits::default(), config.profiles.as_deref())
 }
 
 /// Opens the store, and counts what it counted before.
 pub(crate) fn open_as_it_is(name: &Path) -> Result<Store> {
-    open_limited(name, &Limits::default(), None)
+    open_limited(name, SITE, &Limits::default(), None)
 }
 
 /// The same with limits. Those of a ClickHouse are in its tables.
 /// `profiles` are counted from now on; `None` leaves those the store knows.
-pub(crate) fn open_limited(name: &Path, limits: &Limits, profiles: Option<&[Profile]>) -> Result<Store> {
+pub(crate) fn open_limited(
+    name: &Path,
+    site: &str,
+    limits: &Limits,
+    profiles: Option<&[Profile]>,
+) -> Result<Store> {
     if let Some(url) = clickhouse_url(name) {
         if profiles.is_some_and(|profiles| !profiles.is_empty()) {
             bail!(
                 "profiles are counted where flow records lie in a folder or an object store, not in a ClickHouse"
             );
         }
-        return open_outside(Place::parse(url)?);
+        return open_outside(Place::parse(url)?, site);
     }
     if let Some((place, local)) = objects(name)? {
-        return open_on_objects(&place, local, limits, profiles);
+        return open_on_objects(&place, local, site, limits, profiles);
     }
-    let store = FlowStore::open(name, SITE, limits).and_then(|store| counting(store, profiles));
+    let store = FlowStore::open(name, site, limits).and_then(|store| counting(store, profiles));
     let store = store.with_context(|| format!("store {}", name.display()))?;
     Ok(Store::Folder(Box::new(store)))
 }
@@ -167,23 +172,24 @@ pub(crate) fn reading(name: &Path) -> Result<Arc<dyn Disk>> {
 fn open_on_objects(
     place: &ObjectPlace,
     local: PathBuf,
+    site: &str,
     limits: &Limits,
     profiles: Option<&[Profile]>,
 ) -> Result<Store> {
     let bucket = Bucket::open(place).with_context(|| place.shown())?;
-    let opened = FlowStore::open_on_objects(&local, Arc::new(bucket), SITE, limits);
+    let opened = FlowStore::open_on_objects(&local, Arc::new(bucket), site, limits);
     let opened = opened.and_then(|(store, disk)| Ok((counting(store, profiles)?, disk)));
     let (store, disk) = opened.with_context(|| format!("store {}", place.shown()))?;
     Ok(Store::Objects(Box::new(OnObjects { store, disk, local })))
 }
 
-fn open_outside(place: Place) -> Result<Store> {
+fn open_outside(place: Place, site: &str) -> Result<Store> {
     let shown = place.shown();
     let usual = || collect::default_directory().map(|folder| folder.join(SPOOL_FOLDER));
     let Some(spool) = place.spool.clone().or_else(usual) else {
         bail!("nowhere to keep records until {shown} has them: add ?spool=DIR to the URL, or set HOME");
     };
-    let opened = Sender::open(Client::new(place), &spool, SITE, SpoolLimits::default());
+    let opened = Sender::open(Client::new(place), &spool, site, SpoolLimits::default());
     let (feed, mut sender) = opened.with_context(|| format!("spool {}", spool.display()))?;
     match sender.prepare() {
         // It may be back before the records have to go.

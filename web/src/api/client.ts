@@ -1,5 +1,6 @@
 // The one way to the server: typed calls, errors as values that say what to do, the CSRF word on every change.
-import createClient from "openapi-fetch";
+import createClient, { createQuerySerializer } from "openapi-fetch";
+import { SITE } from "../app/site";
 import type { components, paths } from "./schema";
 
 export type Schemas = components["schemas"];
@@ -28,7 +29,10 @@ export function rememberCsrf(word: string | null | undefined) {
   csrf = word ?? BEFORE_LOG_IN;
 }
 
-const client = createClient<paths>({ baseUrl: "" });
+const words = createQuerySerializer();
+// Every request says which site it is about.
+const querySerializer = (query: Record<string, unknown>) => words({ ...query, site: SITE });
+const client = createClient<paths>({ baseUrl: "", querySerializer });
 client.use({
   onRequest({ request }) {
     if (request.method !== "GET") request.headers.set("x-weir-csrf", csrf);

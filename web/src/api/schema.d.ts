@@ -1812,6 +1812,8 @@ export interface components {
             name: string;
             /** @description At most the owner's own. */
             role: components["schemas"]["Role"];
+            /** @description At most the owner's own; `*`, and none named: all that the owner may see. */
+            sites?: string[] | null;
         };
         /** @description A new user. */
         NewUser: {
@@ -1819,6 +1821,8 @@ export interface components {
             /** @description 12 letters at least. */
             password: string;
             role: components["schemas"]["Role"];
+            /** @description Sites that may be seen; `*`, and none named: all. */
+            sites?: string[] | null;
         };
         /** @description What somebody wrote. */
         Note: {
@@ -2167,6 +2171,8 @@ export interface components {
             now: string;
             /** @description What people call the identity provider that they may log in through: see POST /session/provider. */
             provider?: string | null;
+            /** @description Sites that the user may see. Requests name one in the parameter `site`; without it the first is meant. */
+            sites: string[];
             user?: components["schemas"]["SessionUser"] | null;
             /** @description Version of the server. */
             version: string;
@@ -2455,6 +2461,8 @@ export interface components {
             name: string;
             owner: string;
             role: components["schemas"]["Role"];
+            /** @description `*`: all that the owner may see. */
+            sites: string[];
         };
         /** @description Traffic over time. */
         Traffic: {
@@ -2505,6 +2513,8 @@ export interface components {
             disabled?: boolean | null;
             password?: string | null;
             role?: components["schemas"]["Role"] | null;
+            /** @description `*`: all. */
+            sites?: string[] | null;
         };
         /** @description A user. */
         UserShown: {
@@ -2516,6 +2526,8 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description A code is asked for at log-in. */
             second_factor: boolean;
+            /** @description Sites that may be seen; `*`: all. */
+            sites: string[];
         };
         /**
          * @description Something to do with events.
@@ -2538,6 +2550,8 @@ export interface operations {
                 subject?: string;
                 /** @description 1 to 1000; 100 when absent. */
                 limit?: number;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -2599,6 +2613,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Length of a step in seconds; chosen when absent. For histograms. */
                 step?: number;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -2634,7 +2650,10 @@ export interface operations {
     };
     post_events_actions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2673,7 +2692,10 @@ export interface operations {
     };
     post_events_export: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2754,6 +2776,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Length of a step in seconds; chosen when absent. For histograms. */
                 step?: number;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -2823,6 +2847,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Length of a step in seconds; chosen when absent. For histograms. */
                 step?: number;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -2858,7 +2884,10 @@ export interface operations {
     };
     get_events_id: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2895,7 +2924,10 @@ export interface operations {
     };
     "get_events_id_false-positive": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2932,7 +2964,10 @@ export interface operations {
     };
     get_exporters: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2951,7 +2986,10 @@ export interface operations {
     };
     get_exporters_address: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path: {
                 address: string;
@@ -2980,7 +3018,10 @@ export interface operations {
     };
     "get_false-positives": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3007,7 +3048,10 @@ export interface operations {
     };
     "post_false-positives": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3054,7 +3098,10 @@ export interface operations {
     };
     "post_false-positives_preview": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3096,6 +3143,8 @@ export interface operations {
             query?: {
                 /** @description Takes the marks it made off stored events as well. */
                 unmark?: boolean;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path: {
@@ -3136,6 +3185,8 @@ export interface operations {
             query?: {
                 /** @description The filter, for example `dst port 445 and bytes > 1M`; empty: everything. */
                 filter?: string;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -3160,6 +3211,8 @@ export interface operations {
                 filter?: string;
                 /** @description Byte of the text where the cursor is; its end when absent. */
                 cursor?: number;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -3192,6 +3245,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before; only without `sort`. */
                 cursor?: string;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -3227,7 +3282,10 @@ export interface operations {
     };
     get_flows_columns: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3246,7 +3304,10 @@ export interface operations {
     };
     post_flows_export: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3307,6 +3368,8 @@ export interface operations {
                 order?: string;
                 /** @description 1 to 1000; 10 when absent. */
                 limit?: number;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -3349,6 +3412,8 @@ export interface operations {
                 filter?: string;
                 /** @description Length of a step in seconds; chosen when absent. */
                 step?: number;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -3384,7 +3449,10 @@ export interface operations {
     };
     get_health: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3414,6 +3482,8 @@ export interface operations {
                 order?: string;
                 /** @description 1 to 1000; 100 when absent. */
                 limit?: number;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -3453,6 +3523,8 @@ export interface operations {
                 /** @description As for the list. */
                 since?: string;
                 until?: string;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path: {
@@ -3490,7 +3562,10 @@ export interface operations {
     };
     get_indicators: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3509,7 +3584,10 @@ export interface operations {
     };
     post_indicators_name_refresh: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path: {
                 name: string;
@@ -3546,7 +3624,10 @@ export interface operations {
     };
     get_jobs: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3565,7 +3646,10 @@ export interface operations {
     };
     get_jobs_id: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3594,7 +3678,10 @@ export interface operations {
     };
     delete_jobs_id: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3621,7 +3708,10 @@ export interface operations {
     };
     get_jobs_id_result: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3657,7 +3747,10 @@ export interface operations {
     };
     get_methods: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3676,7 +3769,10 @@ export interface operations {
     };
     get_methods_code: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path: {
                 /** @description Code or slug, in any case */
@@ -3711,6 +3807,8 @@ export interface operations {
                 since?: string;
                 /** @description `now` when absent. */
                 until?: string;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;
@@ -3746,7 +3844,10 @@ export interface operations {
     };
     get_patterns: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3765,7 +3866,10 @@ export interface operations {
     };
     post_patterns_check: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3796,7 +3900,10 @@ export interface operations {
     };
     post_patterns_test: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3835,7 +3942,10 @@ export interface operations {
     };
     get_searches: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3862,7 +3972,10 @@ export interface operations {
     };
     post_searches: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3909,7 +4022,10 @@ export interface operations {
     };
     put_searches_id: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3957,7 +4073,10 @@ export interface operations {
     };
     delete_searches_id: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4437,7 +4556,10 @@ export interface operations {
     };
     get_sources: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4456,7 +4578,10 @@ export interface operations {
     };
     get_start: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4475,7 +4600,10 @@ export interface operations {
     };
     get_start_networks: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4502,7 +4630,10 @@ export interface operations {
     };
     post_start_presets: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4544,6 +4675,8 @@ export interface operations {
             query?: {
                 /** @description Id of the last message read; the header Last-Event-ID goes before it. */
                 after?: string;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
             };
             header?: never;
             path?: never;

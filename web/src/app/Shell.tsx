@@ -1,12 +1,14 @@
 // What surrounds every screen: the way between them, the window of time, who is logged in, hot keys and the palette.
 import {
   ActionIcon,
+  Anchor,
   Badge,
   Button,
   Group,
   Kbd,
   Menu,
   Modal,
+  Select,
   Table,
   Text,
   useMantineColorScheme,
@@ -24,6 +26,7 @@ import { useLive } from "./live";
 import { useGo } from "./navigate";
 import { RangePicker } from "./RangePicker";
 import { SessionProvider, useSession, useSessionQuery } from "./session";
+import { atSite, SITE } from "./site";
 
 const SCREENS = [
   { to: "/", name: "Overview", key: "o" },
@@ -52,7 +55,9 @@ export function Shell() {
   return (
     <Shown of={session}>
       {(known) => (
-        <SessionProvider value={known}>{known.user ? <Frame /> : <LogIn session={known} />}</SessionProvider>
+        <SessionProvider value={known}>
+          {!known.user ? <LogIn session={known} /> : !known.sites.includes(SITE ?? known.sites[0] ?? "") ? <NoSite /> : <Frame />}
+        </SessionProvider>
       )}
     </Shown>
   );
@@ -104,6 +109,7 @@ function Frame() {
             <ActionIcon variant="subtle" aria-label="Search" onClick={spotlight.open}>
               <IconSearch size={18} />
             </ActionIcon>
+            <SitePicker />
             <RangePicker />
             <ActionIcon variant="subtle" aria-label="Dark or light" onClick={turn}>
               <IconMoonStars size={18} />
@@ -137,6 +143,40 @@ function Frame() {
         </Table>
       </Modal>
     </>
+  );
+}
+
+/** Shown to those who may see several. */
+function SitePicker() {
+  const sites = useSession()?.sites ?? [];
+  if (sites.length < 2) return null;
+  return (
+    <Select
+      size="xs"
+      w={120}
+      aria-label="Site"
+      data={sites}
+      value={SITE ?? sites[0]}
+      allowDeselect={false}
+      searchable={sites.length > 8}
+      onChange={(name) => name && window.location.assign(atSite(name))}
+    />
+  );
+}
+
+function NoSite() {
+  const sites = useSession()?.sites ?? [];
+  return (
+    <main className="content">
+      <Empty title={SITE ? `There is no site ${SITE}` : "There is no site for you"}>
+        {sites.length ? "You may see: " : "No site was given to you yet; ask the administrator."}
+        {sites.map((name) => (
+          <Anchor key={name} href={`/s/${name}/`} mr="xs">
+            {name}
+          </Anchor>
+        ))}
+      </Empty>
+    </main>
   );
 }
 

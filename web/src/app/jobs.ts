@@ -1,6 +1,7 @@
 // Work that takes longer than a request: begun, followed until it ends, cancelled, its file taken.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, got, type Schemas } from "../api/client";
+import { ofSite } from "./site";
 
 export type Job = Schemas["Job"];
 
@@ -32,7 +33,7 @@ export function useCancel() {
 
 /** Where a job's file is. */
 export function resultOf(job: Job): string {
-  return `/api/v1/jobs/${job.id}/result`;
+  return ofSite(`/api/v1/jobs/${job.id}/result`);
 }
 
 /** A job's result that is JSON, once it is there. */

@@ -11,6 +11,7 @@ import { MethodsScreen } from "../screens/Methods";
 import { OverviewScreen } from "../screens/Overview";
 import { readRange } from "./range";
 import { NotFound, Shell } from "./Shell";
+import { BASE } from "./site";
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
@@ -64,6 +65,7 @@ const routes = [
 
 export const router = createRouter({
   routeTree: root.addChildren(routes),
+  basepath: BASE,
   // Readable addresses: words as they are, no JSON quotes.
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
   stringifySearch: (search) => {

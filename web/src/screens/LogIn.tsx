@@ -90,8 +90,9 @@ export function LogIn({ session }: { session: Session }) {
   });
   const show = (entered: Session) => {
     rememberCsrf(entered.user?.csrf);
-    if (window.location.pathname === BACK) router.history.replace(sessionStorage.getItem(LOOKED_AT) ?? "/");
-    client.setQueryData(["session"], entered);
+    // What was looked at may be of another site than this page's.
+    if (window.location.pathname === BACK) window.location.replace(sessionStorage.getItem(LOOKED_AT) ?? "/");
+    else client.setQueryData(["session"], entered);
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();

@@ -12,7 +12,7 @@ use weir_model::Time;
 use super::provided::Provided;
 use super::seal::Seal;
 use super::second::Second;
-use super::{AccountError, Role};
+use super::{AccountError, Role, Sites};
 
 /// Version of the file's form.
 const VERSION: u32 = 1;
@@ -22,6 +22,9 @@ const VERSION: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub struct User {
     pub role: Role,
+    /// Sites that may be seen.
+    #[serde(default, skip_serializing_if = "Sites::is_all")]
+    pub sites: Sites,
     pub disabled: bool,
     /// Nanoseconds since 1970.
     pub created_ns: i64,
@@ -42,9 +45,10 @@ impl User {
     }
 
     /// Somebody whom a provider lets in.
-    pub(super) const fn provided(provided: Provided, role: Role, now: Time) -> Self {
+    pub(super) fn provided(provided: Provided, (role, sites): (Role, Sites), now: Time) -> Self {
         Self {
             role,
+            sites,
             disabled: false,
             created_ns: now.0,
             password: String::new(),
@@ -72,6 +76,9 @@ pub struct Token {
     pub name: String,
     pub owner: String,
     pub role: Role,
+    /// Those of them that the owner may see.
+    #[serde(default, skip_serializing_if = "Sites::is_all")]
+    pub sites: Sites,
     /// SHA-256 of the secret.
     pub(super) hash: String,
     /// Nanoseconds since 1970.
@@ -168,7 +175,7 @@ impl Kept {
     /// Somebody must be left who can let others in.
     pub(super) fn has_admin(&self) -> Result<(), AccountError> {
         let mut users = self.users.values();
-        if users.any(|user| user.role == Role::Admin && !user.disabled) {
+        if users.any(|user| user.role == Role::Admin && user.sites.is_all() && !user.disabled) {
             return Ok(());
         }
         Err(AccountError::LastAdmin)

@@ -8,6 +8,7 @@ mod provided;
 mod seal;
 mod second;
 mod session;
+mod sites;
 mod throttle;
 mod totp;
 
@@ -26,6 +27,7 @@ use seal::Seal;
 pub use second::Enrolment;
 use second::Waiting;
 use session::Sessions;
+pub use sites::{ALL as ALL_SITES, Sites};
 use throttle::Throttle;
 
 /// Users and tokens at most; this is no directory service.
@@ -163,6 +165,7 @@ pub struct Opened {
 pub struct Known {
     pub name: String,
     pub role: Role,
+    pub sites: Sites,
     pub csrf: String,
 }
 
@@ -294,6 +297,7 @@ impl Accounts {
         let user = state.kept.users.get(&name).filter(|user| !user.disabled)?;
         Some(Known {
             role: user.role,
+            sites: user.sites.clone(),
             name,
             csrf,
         })
@@ -305,7 +309,7 @@ impl Accounts {
     }
 
     /// Whose token is it? A token may never do more than its owner may now.
-    pub fn token(&self, secret: &str, now: Time) -> Option<(String, Role)> {
+    pub fn token(&self, secret: &str, now: Time) -> Option<(String, Role, Sites)> {
         let hash = secret::hash(secret);
         let mut state = self.state();
         let State { kept, .. } = &mut *state;
@@ -321,6 +325,7 @@ impl Accounts {
         Some((
             format!("{}/{}", token.owner, token.name),
             token.role.within(owner.role),
+            token.sites.within(&owner.sites),
         ))
     }
 
@@ -332,8 +337,11 @@ impl Accounts {
     }
 
     /// Makes a user. Slow: hashes the password.
-    pub fn add_user(&self, name: &str, pass: &str, role: Role, now: Time) -> Result<()> {
-        let user = new_user(name, pass, role, now)?;
+    pub fn add_user(&self, name: &str, pass: &str, (role, sites): (Role, Sites), now: Time) -> Result<()> {
+        let user = User {
+            sites,
+            ..new_user(name, pass, role, now)?
+        };
         let mut state = self.state();
         self.change(&mut state, |kept| {
             if kept.users.contains_key(name) {
@@ -351,7 +359,7 @@ impl Accounts {
     pub fn change_user(
         &self,
         name: &str,
-        role: Option<Role>,
+        (role, sites): (Option<Role>, Option<Sites>),
         disabled: Option<bool>,
         pass: Option<&str>,
     ) -> Result<()> {
@@ -364,6 +372,9 @@ impl Accounts {
                 return Err(AccountError::Provided);
             }
             user.role = role.unwrap_or(user.role);
+            if let Some(sites) = sites {
+                user.sites = sites;
+            }
             user.disabled = disabled.unwrap_or(user.disabled);
             if let Some(hashed) = hashed {
                 user.password = hashed;
@@ -399,7 +410,7 @@ impl Accounts {
         &self,
         owner: &str,
         name: &str,
-        role: Role,
+        (role, sites): (Role, Sites),
         valid_s: i64,
         now: Time,
     ) -> Result<(String, String)> {
@@ -409,6 +420,7 @@ impl Accounts {
             name: name.to_owned(),
             owner: owner.to_owned(),
             role,
+            sites,
             hash: secret::hash(&secret),
             created_ns: now.0,
             expires_ns: (now + valid_s.saturating_mul(NANOS_PER_S)).0,
@@ -450,6 +462,7 @@ fn new_user(name: &str, pass: &str, role: Role, now: Time) -> Result<User> {
     check_name(name)?;
     Ok(User {
         role,
+        sites: Sites::all(),
         disabled: false,
         created_ns: now.0,
         password: password::hash(pass)?,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use weir_model::Time;
 
 use super::file::User;
-use super::{AccountError, Accounts, Opened, Result, Role, USERS_MAX, check_name};
+use super::{AccountError, Accounts, Opened, Result, Role, Sites, USERS_MAX, check_name};
 
 /// Who somebody is at a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Provided {
 pub enum Entered {
     /// The account was made.
     Made,
-    /// The account had this role before.
+    /// The account had this role before, or other sites.
     OtherRole(Role),
     Same,
 }
@@ -37,8 +37,14 @@ impl Accounts {
             .is_some_and(|user| user.provided.is_some())
     }
 
-    /// Opens a session for whom a provider vouches for. Sessions with another role than now end.
-    pub fn enter(&self, provided: &Provided, name: &str, role: Role, now: Time) -> Result<(Opened, Entered)> {
+    /// Opens a session for whom a provider vouches for. Sessions with another role or other sites than now end.
+    pub fn enter(
+        &self,
+        provided: &Provided,
+        name: &str,
+        (role, sites): (Role, Sites),
+        now: Time,
+    ) -> Result<(Opened, Entered)> {
         let mut state = self.state();
         if state.kept.users.is_empty() {
             return Err(AccountError::FirstStart);
@@ -46,7 +52,9 @@ impl Accounts {
         let known = state.kept.of(provided);
         let (name, entered) = match known {
             Some((_, user)) if user.disabled => return Err(AccountError::Denied),
-            Some((name, user)) if user.role == role => (name.to_owned(), Entered::Same),
+            Some((name, user)) if user.role == role && user.sites == sites => {
+                (name.to_owned(), Entered::Same)
+            }
             Some((name, user)) => (name.to_owned(), Entered::OtherRole(user.role)),
             None => (name.to_owned(), Entered::Made),
         };
@@ -55,7 +63,7 @@ impl Accounts {
             Entered::OtherRole(_) => {
                 self.change(&mut state, |kept| {
                     if let Some(user) = kept.users.get_mut(&name) {
-                        user.role = role;
+                        (user.role, user.sites) = (role, sites);
                     }
                     kept.has_admin()
                 })?;
@@ -71,7 +79,7 @@ impl Accounts {
                         return Err(AccountError::Full(USERS_MAX));
                     }
                     kept.users
-                        .insert(name.clone(), User::provided(provided.clone(), role, now));
+                        .insert(name.clone(), User::provided(provided.clone(), (role, sites), now));
                     Ok(())
                 })?;
             }

@@ -72,14 +72,18 @@ fn the_first_start() {
 fn logging_in_and_out() {
     let folder = Folder::new("login");
     let accounts = folder.accounts();
-    accounts.add_user("ann", PASS, Role::Admin, NOW).unwrap();
-    accounts.add_user("ben", PASS, Role::Viewer, NOW).unwrap();
+    accounts
+        .add_user("ann", PASS, (Role::Admin, Sites::all()), NOW)
+        .unwrap();
+    accounts
+        .add_user("ben", PASS, (Role::Viewer, Sites::all()), NOW)
+        .unwrap();
     assert!(matches!(
-        accounts.add_user("ben", PASS, Role::Admin, NOW),
+        accounts.add_user("ben", PASS, (Role::Admin, Sites::all()), NOW),
         Err(AccountError::Taken(_))
     ));
     assert!(matches!(
-        accounts.add_user("b e", PASS, Role::Admin, NOW),
+        accounts.add_user("b e", PASS, (Role::Admin, Sites::all()), NOW),
         Err(AccountError::Name)
     ));
     for (name, pass) in [("ben", "wrong"), ("nobody", PASS), ("ben", "")] {
@@ -98,19 +102,21 @@ fn logging_in_and_out() {
     assert!(accounts.session(&opened.secret, after(1)).is_none());
     let opened = accounts.log_in("ben", PASS, None, "10.0.0.9", NOW).unwrap();
     accounts
-        .change_user("ben", Some(Role::Analyst), None, None)
+        .change_user("ben", (Some(Role::Analyst), None), None, None)
         .unwrap();
     assert!(
         accounts.session(&opened.secret, after(1)).is_none(),
         "a new role needs a new session"
     );
-    accounts.change_user("ben", None, Some(true), None).unwrap();
+    accounts
+        .change_user("ben", (None, None), Some(true), None)
+        .unwrap();
     assert!(matches!(
         accounts.log_in("ben", PASS, None, "10.0.0.9", NOW),
         Err(AccountError::Denied)
     ));
     for change in [(Some(Role::Viewer), None), (None, Some(true))] {
-        let last = accounts.change_user("ann", change.0, change.1, None);
+        let last = accounts.change_user("ann", (change.0, None), change.1, None);
         assert!(matches!(last, Err(AccountError::LastAdmin)));
     }
     assert!(matches!(
@@ -127,11 +133,17 @@ fn logging_in_and_out() {
 fn tokens() {
     let folder = Folder::new("tokens");
     let accounts = folder.accounts();
-    accounts.add_user("ann", PASS, Role::Admin, NOW).unwrap();
-    accounts.add_user("ben", PASS, Role::Analyst, NOW).unwrap();
-    let (id, secret) = accounts.add_token("ben", "script", Role::Admin, 60, NOW).unwrap();
+    accounts
+        .add_user("ann", PASS, (Role::Admin, Sites::all()), NOW)
+        .unwrap();
+    accounts
+        .add_user("ben", PASS, (Role::Analyst, Sites::all()), NOW)
+        .unwrap();
+    let (id, secret) = accounts
+        .add_token("ben", "script", (Role::Admin, Sites::all()), 60, NOW)
+        .unwrap();
     assert_eq!(accounts.token("weir_guess", NOW), None);
-    let known = Some(("ben/script".to_owned(), Role::Analyst));
+    let known = Some(("ben/script".to_owned(), Role::Analyst, Sites::all()));
     assert_eq!(
         accounts.token(&secret, after(59)),
         known,
@@ -143,12 +155,12 @@ fn tokens() {
     accounts.remove_token(&id).unwrap();
     assert_eq!(accounts.token(&secret, NOW), None);
     let (_, secret) = accounts
-        .add_token("ben", "script", Role::Viewer, 60, NOW)
+        .add_token("ben", "script", (Role::Viewer, Sites::all()), 60, NOW)
         .unwrap();
     accounts.remove_user("ben").unwrap();
     assert_eq!(accounts.token(&secret, NOW), None, "tokens go with their owner");
     for at in 0..TOKENS_MAX {
-        let made = accounts.add_token("ann", &format!("t{at}"), Role::Viewer, 60, NOW);
+        let made = accounts.add_token("ann", &format!("t{at}"), (Role::Viewer, Sites::all()), 60, NOW);
         if let Err(error) = made {
             panic!("{at}: {error}");
         }
@@ -162,10 +174,10 @@ fn tokens() {
             break;
         }
     }
-    let full = accounts.add_token("ann", "more", Role::Viewer, 60, NOW);
+    let full = accounts.add_token("ann", "more", (Role::Viewer, Sites::all()), 60, NOW);
     assert!(matches!(full, Err(AccountError::Full(TOKENS_MAX))));
     accounts
-        .add_token("ann", "later", Role::Viewer, 60, after(61))
+        .add_token("ann", "later", (Role::Viewer, Sites::all()), 60, after(61))
         .unwrap();
     assert_eq!(accounts.tokens().len(), 1, "expired ones make room");
 }
@@ -192,7 +204,9 @@ fn secrets_of_authenticators_are_sealed() {
     let folder = Folder::new("sealed");
     let path = folder.0.join("accounts.json");
     let accounts = folder.accounts();
-    accounts.add_user("ann", PASS, Role::Admin, NOW).unwrap();
+    accounts
+        .add_user("ann", PASS, (Role::Admin, Sites::all()), NOW)
+        .unwrap();
     assert!(!folder.0.join("secret.key").exists(), "nothing to seal yet");
     let begun = accounts.begin_second("ann", PASS, "10.0.0.9", NOW).unwrap();
     let bytes: Vec<u8> = data_of(&begun.secret);

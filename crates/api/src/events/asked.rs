@@ -5,7 +5,6 @@ use utoipa::IntoParams;
 use weir_model::Priority;
 use weir_store::event::{Filter, SourceFilter, Workflow};
 
-use super::SITE;
 use crate::App;
 use crate::problem::{Problem, Result};
 use crate::window::Window;
@@ -111,12 +110,11 @@ impl Asked {
     }
 }
 
-/// Events of a span.
+/// Events of a span. The database holds those of one site.
 pub(crate) fn within(window: Window) -> Filter {
     Filter {
         since_ns: Some(window.since.0),
         until_ns: Some(window.until.0),
-        sites: vec![SITE.to_owned()],
         ..Filter::default()
     }
 }

@@ -29,8 +29,6 @@ pub(crate) use work::{__path_act, act};
 const LIST: u32 = 100;
 const FACET: u32 = 50;
 const LIMIT_MAX: u32 = 1000;
-/// The one site there is.
-pub(crate) const SITE: &str = "default";
 
 /// Events, a page at a time.
 #[utoipa::path(get, path = "/events", tag = "events", params(EventParams),

@@ -19,7 +19,7 @@ use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 use weir_model::{NANOS_PER_S, Time};
 
-use crate::accounts::Role;
+use crate::accounts::{Role, Sites};
 use keys::Keys;
 use pending::Pending;
 use token::{Expected, Fault};
@@ -53,7 +53,15 @@ pub struct OidcSetting {
     pub name_claim: String,
     pub groups_claim: String,
     /// Roles of groups.
-    pub roles: Vec<(String, Role)>,
+    pub roles: Vec<GroupRole>,
+}
+
+/// What a group of the provider may do here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRole {
+    pub group: String,
+    pub role: Role,
+    pub sites: Sites,
 }
 
 /// A question to the provider.
@@ -115,7 +123,7 @@ pub struct Identity {
     pub subject: String,
     pub name: String,
     /// `None`: no group is mapped.
-    pub role: Option<Role>,
+    pub role: Option<(Role, Sites)>,
 }
 
 /// What a provider says of itself (OpenID Connect Discovery 4.2), as far as it is used.
@@ -252,16 +260,30 @@ impl Oidc {
                 .collect(),
             _ => Vec::new(),
         };
-        let roles = self
+        let fitting = self
             .set
             .roles
             .iter()
-            .filter(|(group, _)| groups.contains(&group.as_str()));
+            .filter(|one| groups.contains(&one.group.as_str()));
+        let role = fitting
+            .clone()
+            .map(|one| one.role)
+            .max_by_key(|role| weight(*role));
+        // The role counts at the sites of those groups that give it.
+        let role = role.map(|role| {
+            let giving = fitting
+                .filter(|one| one.role == role)
+                .map(|one| one.sites.clone());
+            (
+                role,
+                giving.reduce(|some, more| some.and(&more)).unwrap_or_default(),
+            )
+        });
         Ok(Identity {
             issuer: self.set.issuer.clone(),
             subject: text("sub").unwrap_or_default(),
             name,
-            role: roles.map(|(_, role)| *role).max_by_key(|role| weight(*role)),
+            role,
         })
     }
 

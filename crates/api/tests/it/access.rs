@@ -8,7 +8,7 @@ use weir_api::accounts::Role;
 use crate::house::{Badge, House, PASS, block_on, now};
 
 /// Method, path and least role of every operation, as the document tells them.
-fn operations() -> Vec<(Method, String, Option<Role>)> {
+pub(crate) fn operations() -> Vec<(Method, String, Option<Role>)> {
     let document: Value = serde_json::from_str(&weir_api::document()).unwrap();
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {

@@ -1,14 +1,15 @@
 //! A house for one test: stores in a folder of its own, three users, and requests without a socket.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use crate::provider::Provider;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use weir_api::accounts::{Accounts, Role};
+use weir_api::accounts::{Accounts, Role, Sites};
 use weir_api::exporters::Exporter;
 use weir_api::indicators::IndicatorList;
 use weir_api::jobs::{Task, Work};
@@ -31,12 +32,61 @@ pub(crate) const EPOCH: Time = weir_testkit::notation::EPOCH;
 pub(crate) const SPAN: &str = "since=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z";
 
 pub(crate) struct House {
+    /// Of the first site.
     pub(crate) app: Arc<App>,
     router: Router,
     /// What the program was told.
     pub(crate) program: Arc<Ran>,
     folder: PathBuf,
-    _flows: FlowStore,
+    _flows: Vec<FlowStore>,
+}
+
+/// What all sites of a house share.
+struct Shared {
+    accounts: Arc<Accounts>,
+    sites: Arc<[String]>,
+    program: Arc<Ran>,
+    demo: bool,
+}
+
+impl Shared {
+    /// A site with these flows, and what holds their store open.
+    async fn site(&self, folder: &Path, site: &str, flows: &str) -> (Setting, FlowStore) {
+        std::fs::create_dir_all(folder).unwrap();
+        let mut store = FlowStore::open(folder, site, &Limits::default()).unwrap();
+        store
+            .append(&weir_testkit::notation::batch(flows), EPOCH)
+            .unwrap();
+        // What is not synced yet is not shown.
+        store.finish(EPOCH).unwrap();
+        let events = EventStore::open(&Place::Folder(folder.to_owned())).await.unwrap();
+        let setting = Setting {
+            site: site.to_owned(),
+            sites: self.sites.clone(),
+            accounts: self.accounts.clone(),
+            oidc: None,
+            events: Some(events),
+            flows: Some(Flows::Own {
+                disk: Arc::new(LocalDisk::new(folder).unwrap()),
+                shared: store.shared().0,
+            }),
+            flow_line: |flow| json!({"src_ip": flow.key.initiator_ip, "start": flow.start.0}).to_string(),
+            csv: Csv {
+                flow_header: || "src_ip,start".to_owned(),
+                flow: |flow| format!("{},{}", flow.key.initiator_ip, flow.start.0),
+                cell: |text| format!("<{text}>"),
+            },
+            jobs: folder.join("jobs"),
+            catalog: Catalog::flows().clone(),
+            methods: Vec::new(),
+            program: self.program.clone(),
+            demo: self.demo,
+            secure: false,
+            hosts: vec!["weir.test".to_owned()],
+            log: |line| assert!(line.starts_with("identity provider: "), "logged: {line}"),
+        };
+        (setting, store)
+    }
 }
 
 /// A program that only remembers what it was told.
@@ -168,54 +218,46 @@ impl House {
     }
 
     async fn made(name: &str, flows: &str, demo: bool, oidc: Option<Oidc>) -> Self {
+        let sites = [("default", flows)];
+        Self::of_sites(name, &sites, demo, oidc).await
+    }
+
+    /// A house with several sites, each with its flows.
+    pub(crate) async fn of_sites(name: &str, sites: &[(&str, &str)], demo: bool, oidc: Option<Oidc>) -> Self {
         let folder = std::env::temp_dir().join(format!("weir-api-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let mut store = FlowStore::open(&folder, "default", &Limits::default()).unwrap();
-        store
-            .append(&weir_testkit::notation::batch(flows), EPOCH)
-            .unwrap();
-        // What is not synced yet is not shown.
-        store.finish(EPOCH).unwrap();
-        let accounts = Accounts::open(folder.join("accounts.json")).unwrap();
-        let events = EventStore::open(&Place::Folder(folder.clone())).await.unwrap();
-        let program = Arc::new(Ran::default());
-        let setting = Setting {
-            accounts,
-            oidc,
-            events: Some(events),
-            flows: Some(Flows::Own {
-                disk: Arc::new(LocalDisk::new(&folder).unwrap()),
-                shared: store.shared().0,
-            }),
-            flow_line: |flow| json!({"src_ip": flow.key.initiator_ip, "start": flow.start.0}).to_string(),
-            csv: Csv {
-                flow_header: || "src_ip,start".to_owned(),
-                flow: |flow| format!("{},{}", flow.key.initiator_ip, flow.start.0),
-                cell: |text| format!("<{text}>"),
-            },
-            jobs: folder.join("jobs"),
-            catalog: Catalog::flows().clone(),
-            methods: Vec::new(),
-            program: program.clone(),
+        let shared = Shared {
+            accounts: Arc::new(Accounts::open(folder.join("accounts.json")).unwrap()),
+            sites: sites.iter().map(|(site, _)| (*site).to_owned()).collect(),
+            program: Arc::new(Ran::default()),
             demo,
-            secure: false,
-            hosts: vec!["weir.test".to_owned()],
-            log: |line| assert!(line.starts_with("identity provider: "), "logged: {line}"),
         };
-        let app = Arc::new(App::new(setting));
+        let (mut apps, mut stores) = (Vec::new(), Vec::new());
+        let mut oidc = oidc;
+        for (site, flows) in sites {
+            let (mut setting, store) = shared.site(&folder.join(site), site, flows).await;
+            setting.oidc = oidc.take();
+            apps.push(Arc::new(App::new(setting)));
+            stores.push(store);
+        }
         Self {
-            router: weir_api::router(app.clone()),
-            app,
-            program,
+            router: weir_api::router(&apps),
+            app: apps[0].clone(),
+            program: shared.program,
             folder,
-            _flows: store,
+            _flows: stores,
         }
     }
 
     /// Stores events; each is changed from the usual one.
     pub(crate) async fn events(&self, changes: &[fn(&mut Value)]) -> Vec<String> {
-        let store = EventStore::open(&Place::Folder(self.folder.clone()))
+        self.events_at("default", changes).await
+    }
+
+    /// The same at a site.
+    pub(crate) async fn events_at(&self, site: &str, changes: &[fn(&mut Value)]) -> Vec<String> {
+        let store = EventStore::open(&Place::Folder(self.folder.join(site)))
             .await
             .unwrap();
         let records: Vec<EventRecord> = (0..)
@@ -228,14 +270,16 @@ impl House {
 
     /// A user of this role, logged in.
     pub(crate) async fn badge(&self, role: Role) -> Badge {
-        let app = self.app.clone();
+        self.badge_of(role.word(), role, Sites::all()).await
+    }
+
+    /// A user of this role who sees these sites, logged in.
+    pub(crate) async fn badge_of(&self, name: &str, role: Role, sites: Sites) -> Badge {
+        let (app, name) = (self.app.clone(), name.to_owned());
         tokio::task::spawn_blocking(move || {
-            let name = role.word();
-            app.accounts().add_user(name, PASS, role, now()).unwrap();
-            let opened = app
-                .accounts()
-                .log_in(name, PASS, None, "192.0.2.1", now())
-                .unwrap();
+            let accounts = app.accounts();
+            accounts.add_user(&name, PASS, (role, sites), now()).unwrap();
+            let opened = accounts.log_in(&name, PASS, None, "192.0.2.1", now()).unwrap();
             Badge {
                 cookie: Some(format!("weir={}", opened.secret)),
                 csrf: Some(opened.csrf),
@@ -244,6 +288,39 @@ impl House {
         })
         .await
         .unwrap()
+    }
+
+    /// A session of somebody who is there already.
+    pub(crate) async fn log_in(&self, name: &str) -> Badge {
+        let (app, name) = (self.app.clone(), name.to_owned());
+        let opened = tokio::task::spawn_blocking(move || {
+            app.accounts()
+                .log_in(&name, PASS, None, "192.0.2.1", now())
+                .unwrap()
+        });
+        let opened = opened.await.unwrap();
+        Badge {
+            cookie: Some(format!("weir={}", opened.secret)),
+            csrf: Some(opened.csrf),
+            token: None,
+        }
+    }
+
+    /// The whole way through the identity provider.
+    pub(crate) async fn sign_in(&self, provider: &Provider) -> Answer {
+        let mut browser = Badge {
+            csrf: Some("any".to_owned()),
+            ..Badge::default()
+        };
+        let begun = self
+            .send(Method::POST, "/session/provider", &browser, Some(json!({})))
+            .await;
+        let cookie = begun.headers["set-cookie"].to_str().unwrap();
+        browser.cookie = cookie.split(';').next().map(str::to_owned);
+        let (code, state) = provider.log_in(begun.json()["url"].as_str().unwrap());
+        let body = json!({"code": code, "state": state});
+        self.send(Method::POST, "/session/provider/answer", &browser, Some(body))
+            .await
     }
 
     pub(crate) async fn get(&self, path: &str, badge: &Badge) -> Answer {

@@ -13,4 +13,5 @@ mod house;
 mod jobs;
 mod provider;
 mod sign_in;
+mod sites;
 mod stream;

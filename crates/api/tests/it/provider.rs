@@ -11,8 +11,8 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
-use weir_api::accounts::Role;
-use weir_api::oidc::{Answered, Asked, Oidc, OidcSetting, Web};
+use weir_api::accounts::{Role, Sites};
+use weir_api::oidc::{Answered, Asked, GroupRole, Oidc, OidcSetting, Web};
 
 use crate::house::now;
 
@@ -71,11 +71,24 @@ impl Provider {
             scopes: vec!["openid".to_owned(), "groups".to_owned()],
             name_claim: "preferred_username".to_owned(),
             groups_claim: "groups".to_owned(),
-            roles: vec![
-                ("soc".to_owned(), Role::Analyst),
-                ("heads".to_owned(), Role::Admin),
-                ("board".to_owned(), Role::Auditor),
-            ],
+            roles: [
+                ("soc", Role::Analyst, Sites::all()),
+                ("heads", Role::Admin, Sites::all()),
+                ("board", Role::Auditor, Sites::all()),
+                ("acme-soc", Role::Analyst, Sites::of(["acme".to_owned()])),
+                ("beta-soc", Role::Analyst, Sites::of(["beta".to_owned()])),
+                (
+                    "acme-view",
+                    Role::Viewer,
+                    Sites::of(["acme".to_owned(), "beta".to_owned()]),
+                ),
+            ]
+            .map(|(group, role, sites)| GroupRole {
+                group: group.to_owned(),
+                role,
+                sites,
+            })
+            .to_vec(),
         };
         Oidc::new(set, Some(SECRET.to_owned()), Box::new(self.clone()))
     }

@@ -50,7 +50,7 @@ pub(super) const PLAIN_KEYS: &[PlainKey] = &[
 
 /// Does a change of this top-level key wait for a restart, whatever runs?
 pub fn needs_restart(key: &str) -> bool {
-    matches!(key, "serve" | "detect" | "profiles")
+    matches!(key, "serve" | "sites" | "detect" | "profiles")
 }
 
 /// Every value that is in force, in the order of the reference; methods apart.
@@ -328,6 +328,12 @@ pub fn schema() -> String {
     }
     properties.insert("meter".to_owned(), object(meter));
     properties.insert("serve".to_owned(), object(serve));
+    let mut site = object(described(&super::sites::KEYS));
+    site["required"] = json!(["name"]);
+    properties.insert(
+        "sites".to_owned(),
+        json!({"type": "array", "minItems": 1, "items": site}),
+    );
     properties.insert("methods".to_owned(), object(methods.collect()));
     properties.insert(
         "lists".to_owned(),

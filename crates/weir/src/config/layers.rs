@@ -13,7 +13,7 @@ use super::{Config, ConfigError, Result, bad, lists, sub};
 /// Name of the file of changes, in the folder of stores.
 pub const MANAGED: &str = "settings.toml";
 /// Keys that stay the operator's: they name ports, folders and threads.
-const OPERATORS_KEYS: [&str; 4] = ["serve", "detect", "indicators_dir", "geo"];
+const OPERATORS_KEYS: [&str; 5] = ["serve", "sites", "detect", "indicators_dir", "geo"];
 /// Words that name files, or let lists be fetched from inside: whoever may change settings must not be able to read this
 /// machine's files, or reach its neighbours, by it.
 const FILE_KEYS: [&str; 6] = ["file", "path", "header_file", "ca_file", "private", "via"];

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 use url::{Host, Url};
-use weir_api::accounts::Role;
-use weir_api::oidc::OidcSetting;
+use weir_api::accounts::{ALL_SITES, Role, Sites};
+use weir_api::oidc::{GroupRole, OidcSetting};
 
 use super::{Result, bad, flag, sub, text, texts, unknown};
 
@@ -27,7 +27,7 @@ pub(super) const KEYS: [(&str, &str); 11] = [
     ),
     (
         "roles",
-        "Groups of the provider and the role that each gives; who is in none is not let in.",
+        "Groups of the provider and the role that each gives, at all sites or those named; who is in none is not let in.",
     ),
     (
         "name",
@@ -126,7 +126,7 @@ impl OidcConfig {
     }
 }
 
-fn roles(place: &str, value: &Value) -> Result<Vec<(String, Role)>> {
+fn roles(place: &str, value: &Value) -> Result<Vec<GroupRole>> {
     let table = sub(place, value)?;
     if table.is_empty() || table.len() > GROUPS_MAX {
         return Err(bad(
@@ -134,12 +134,33 @@ fn roles(place: &str, value: &Value) -> Result<Vec<(String, Role)>> {
             &format!("must have 1 to {GROUPS_MAX} groups, such as soc = \"analyst\""),
         ));
     }
-    let roles = table.iter().map(|(group, role)| {
+    let roles = table.iter().map(|(group, value)| {
         let place = format!("{place}.{group}");
-        let word = text(&place, role)?;
+        let (word, sites) = match value {
+            Value::Table(table) => {
+                let mut keys = table.keys().map(String::as_str);
+                if let Some(key) = keys.find(|key| !matches!(*key, "role" | "sites")) {
+                    return Err(unknown(&place, key, ["role", "sites"]));
+                }
+                let missing = || {
+                    bad(
+                        &place,
+                        "needs both, such as {role = \"analyst\", sites = [\"acme\"]}",
+                    )
+                };
+                let role = table.get("role").ok_or_else(missing)?;
+                let sites = table.get("sites").ok_or_else(missing)?;
+                (text(&place, role)?, Sites::of(texts(&place, sites)?))
+            }
+            word => (text(&place, word)?, Sites::of([ALL_SITES.to_owned()])),
+        };
         let known = Role::ALL.map(Role::word).join(", ");
         let role = Role::from_word(word).ok_or_else(|| bad(&place, &format!("{word:?} is no role: {known}")));
-        Ok((group.clone(), role?))
+        Ok(GroupRole {
+            group: group.clone(),
+            role: role?,
+            sites,
+        })
     });
     roles.collect()
 }
@@ -177,7 +198,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "issuer = \"https://id.example/realm\"\nclient_id = \"weir\"\nurl = \"https://weir.example:8844\"\n\
-                        roles = {soc = \"analyst\", \"Domain Admins\" = \"admin\"}\n";
+                        roles = {soc = \"analyst\", \"Domain Admins\" = \"admin\", acme = {role = \"viewer\", sites = [\"acme\"]}}\n";
 
     fn read(text: &str) -> Result<OidcConfig> {
         OidcConfig::read(&text.parse().unwrap(), Path::new("/etc/weir"))
@@ -191,13 +212,13 @@ mod tests {
         assert_eq!(config.host, "weir.example:8844");
         assert_eq!(config.set.scopes, ["openid", "profile"]);
         assert_eq!(config.secret_file.as_deref(), Some(Path::new("/etc/weir/secret")));
-        assert!(
-            config
-                .set
-                .roles
-                .contains(&("Domain Admins".to_owned(), Role::Admin))
-                && !config.private
-        );
+        assert!(!config.private && config.set.roles.len() == 3);
+        let role = |group: &str| {
+            let found = config.set.roles.iter().find(|one| one.group == group).unwrap();
+            (found.role, found.sites.names())
+        };
+        assert_eq!(role("Domain Admins"), (Role::Admin, vec!["*".to_owned()]));
+        assert_eq!(role("acme"), (Role::Viewer, vec!["acme".to_owned()]));
     }
 
     #[test]
@@ -208,6 +229,11 @@ mod tests {
             ("url = \"https://weir.example/weir\"", "at the root"),
             ("roles = {}", "1 to 1000"),
             ("roles = {soc = \"chief\"}", "\"chief\" is no role"),
+            ("roles = {soc = {role = \"analyst\"}}", "needs both"),
+            (
+                "roles = {soc = {role = \"analyst\", site = [\"a\"]}}",
+                "did you mean \"sites\"",
+            ),
             ("scopes = [\"profile\"]", "openid"),
             ("client_secret = \"x\"", "client_secret_file"),
             ("isuer = \"x\"", "did you mean \"issuer\""),

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 use weir_api::settings::{ChangeError, MethodSettings, Settings};
 use weir_api::status::Reload;
-use weir_triage::Rules;
 
 use super::setting::{now, stamp};
 use crate::config::{self, Config, Layers};
@@ -18,8 +17,6 @@ pub(super) struct Configured {
     file: Option<PathBuf>,
     managed: Option<PathBuf>,
     state: Mutex<State>,
-    /// What people said is harmless, for every pipeline.
-    rules: Rules,
     /// A collector runs, which keeps what it began with.
     pub(super) live: AtomicBool,
 }
@@ -33,7 +30,7 @@ struct State {
 }
 
 impl Configured {
-    pub(super) fn read(file: Option<PathBuf>, managed: Option<PathBuf>, rules: Rules) -> Result<Self> {
+    pub(super) fn read(file: Option<PathBuf>, managed: Option<PathBuf>) -> Result<Self> {
         let layers = Layers::read(file.as_deref(), managed.as_deref())?;
         let config = layers.config()?;
         Ok(Self {
@@ -44,7 +41,6 @@ impl Configured {
                 checked: for_questions(config),
                 reload: None,
             }),
-            rules,
             live: AtomicBool::new(false),
         })
     }
@@ -53,12 +49,10 @@ impl Configured {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As a pipeline takes it.
+    /// Read anew, for the pipelines of any site.
     pub(super) fn config(&self) -> Result<Config> {
         let layers = self.state().layers.clone();
-        let mut config = layers.config()?;
-        config.triage.rules = self.rules.clone();
-        Ok(config)
+        Ok(layers.config()?)
     }
 
     /// As it was read last, for questions about it.

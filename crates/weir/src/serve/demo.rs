@@ -13,10 +13,10 @@ use weir_store::flow::Retention;
 
 use super::configured::Configured;
 use super::http::Server;
-use super::keeping::{Places, Stores};
-use super::status::Board;
+use super::keeping::Places;
+use super::site::Site;
 use super::{House, Listening, Sources, folder};
-use crate::config::MANAGED;
+use crate::config::{DEFAULT_SITE, MANAGED};
 use crate::shutdown;
 
 /// What to show.
@@ -63,17 +63,18 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
     }
     let stop = shutdown::flag()?;
     let temporary = Temporary::make().context("a temporary folder for the demonstration")?;
-    let board = Arc::new(Board::new());
-    let stores = Arc::new(Stores::open(Places {
+    let managed = temporary.0.join(MANAGED);
+    let configured = Arc::new(Configured::read(None, Some(managed))?);
+    let places = Places {
+        site: DEFAULT_SITE,
         folder: &temporary.0,
         retention: Retention::default(),
         profiles: &[],
         keep_profiles: Default::default(),
         flows: None,
-    })?);
-    let managed = temporary.0.join(MANAGED);
-    let configured = Configured::read(None, Some(managed), stores.rules.clone())?;
-    let configured = Arc::new(configured);
+    };
+    let site = Site::open(&places, DEFAULT_SITE, &configured)?;
+    let sites = vec![site.clone()];
     // A port that is taken must not spoil the first impression.
     let at = |address| Listening {
         address,
@@ -81,17 +82,17 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
         oidc: None,
         demo: true,
     };
-    let start = |address| Server::start(&stores, (&configured, &board), &temporary.0, &at(address), say);
+    let start = |address| Server::start(&sites, &temporary.0, &at(address), say);
     let any = SocketAddr::new(demo.listen.ip(), 0);
     // A port that is taken must not spoil the first impression.
     let server = start(demo.listen).or_else(|_| start(any))?;
     let mut house = House {
-        board: board.clone(),
-        stores,
+        sites,
         server,
         configured,
         sources: Sources::new(stop.clone(), say),
         refresher: None,
+        lists: Arc::default(),
         say,
     };
     let name = Path::new(&demo.file)
@@ -105,10 +106,9 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
         demo.speed
     ));
     say(&format!("open {}", house.server.shown().0));
-    let keeping = house.keeping(&name, SourceKind::File).paced(demo.speed);
-    let configured = house.configured.clone();
-    house.sources.spawn("replay", move || {
-        let done = folder::replay(&demo.file, configured.config()?, &board, &name, keeping);
+    let keeping = house.keeping(0)(&name, SourceKind::File).paced(demo.speed);
+    house.sources.spawn((0, "replay"), move || {
+        let done = folder::replay(&demo.file, site.configured.config()?, &site.board, &name, keeping);
         match done {
             Ok(()) => say("the replay is over; look around as long as you like"),
             Err(_) if stop.load(std::sync::atomic::Ordering::Relaxed) => {}

@@ -13,8 +13,8 @@ use anyhow::{Context, Result};
 use weir_api::status::{SourceKind, SourceState};
 
 use super::TICK;
-use super::configured::Configured;
 use super::keeping::Keeping;
+use super::site::SiteConfigured;
 use super::status::Board;
 use crate::config::Config;
 use crate::pipeline::{self, Job};
@@ -30,7 +30,7 @@ const FILES_MAX: usize = 10_000;
 pub(super) struct Watched {
     pub(super) folder: PathBuf,
     pub(super) ledger: PathBuf,
-    pub(super) config: Arc<Configured>,
+    pub(super) config: Arc<SiteConfigured>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) board: Arc<Board>,
     pub(super) say: fn(&str),

@@ -9,13 +9,11 @@ use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use weir_api::App;
+use weir_api::accounts::Accounts;
 
-use super::configured::Configured;
 use super::connections::{LAST_ANSWERS, serve};
-use super::keeping::Stores;
-use super::program::Running;
-use super::setting::setting;
-use super::status::Board;
+use super::setting::{Shared, setting};
+use super::site::Site;
 use super::tls;
 use crate::config::OidcConfig;
 use crate::fetch::provider;
@@ -38,7 +36,8 @@ pub struct Listening {
 
 /// The running interface.
 pub(super) struct Server {
-    app: Arc<App>,
+    /// By site, as the house has them.
+    apps: Vec<Arc<App>>,
     address: SocketAddr,
     /// Fingerprint of the certificate; `None`: plain HTTP.
     secure: Option<String>,
@@ -48,62 +47,51 @@ pub(super) struct Server {
 
 impl Server {
     /// Opens the port and serves.
-    pub(super) fn start(
-        stores: &Stores,
-        (configured, board): (&Arc<Configured>, &Arc<Board>),
-        folder: &Path,
-        listening: &Listening,
-        say: fn(&str),
-    ) -> Result<Self> {
+    pub(super) fn start(sites: &[Site], folder: &Path, listening: &Listening, say: fn(&str)) -> Result<Self> {
         let tls = tls::acceptor(listening, folder)?;
         let (acceptor, secure) = tls.map_or((None, None), |(acceptor, print)| (Some(acceptor), Some(print)));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(WORKERS)
             .build()?;
-        let (app, listener, address) = runtime.block_on(async {
+        let (apps, listener, address) = runtime.block_on(async {
             let listen = listening.address;
             let listener = TcpListener::bind(listen).await.with_context(|| {
                 format!("cannot listen on {listen}; give another port with --listen 127.0.0.1:PORT")
             })?;
             let address = listener.local_addr()?;
-            let events = stores.reader().await?;
-            let program = Arc::new(Running {
-                rules: stores.rules.clone(),
-                configured: configured.clone(),
-                board: board.clone(),
-                folder: folder.to_owned(),
-                in_folder: stores.in_folder(),
-            });
-            let mut setting = setting(
-                folder,
-                events,
-                stores.flows(),
+            let shared = Shared {
+                accounts: Arc::new(Accounts::open(folder.join("accounts.json"))?),
+                sites: sites.iter().map(|site| site.name.to_owned()).collect(),
                 address,
-                program,
-                listening.demo,
-                say,
-            )?;
-            if let Some(config) = &listening.oidc {
-                setting.oidc = Some(provider::oidc(config)?);
-                // By this name browsers come back from the provider.
-                setting.hosts.push(config.host.clone());
+                demo: listening.demo,
+                log: say,
+            };
+            let mut apps = Vec::new();
+            for (at, site) in sites.iter().enumerate() {
+                let mut setting = setting(site, site.stores.reader().await?, &shared);
+                if let Some(config) = &listening.oidc {
+                    setting.oidc = (at == 0).then(|| provider::oidc(config)).transpose()?;
+                    // By this name browsers come back from the provider.
+                    setting.hosts.push(config.host.clone());
+                }
+                setting.secure = secure.is_some();
+                if setting.secure {
+                    // A page of another name has no certificate for it: browsers keep it away by themselves.
+                    setting.hosts.clear();
+                }
+                apps.push(Arc::new(App::new(setting)));
             }
-            setting.secure = secure.is_some();
-            if setting.secure {
-                // A page of another name has no certificate for it: browsers keep it away by themselves.
-                setting.hosts.clear();
-            }
-            Ok::<_, anyhow::Error>((Arc::new(App::new(setting)), listener, address))
+            Ok::<_, anyhow::Error>((apps, listener, address))
         })?;
         let (stop, stopped) = watch::channel(false);
-        let router = weir_api::router(app.clone());
+        let router = weir_api::router(&apps);
         let thread = thread::Builder::new().name("http".to_owned()).spawn(move || {
             runtime.block_on(serve(listener, acceptor, router, stopped));
             runtime.shutdown_timeout(LAST_ANSWERS);
         })?;
         Ok(Self {
-            app,
+            apps,
             address,
             secure,
             stop,
@@ -111,8 +99,9 @@ impl Server {
         })
     }
 
-    pub(super) fn app(&self) -> &Arc<App> {
-        &self.app
+    /// The interfaces of the sites, in their order.
+    pub(super) fn apps(&self) -> &[Arc<App>] {
+        &self.apps
     }
 
     /// Where browsers find it, and what its certificate says, when it is secure.

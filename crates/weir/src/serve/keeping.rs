@@ -24,8 +24,6 @@ use super::status::Board;
 use crate::pipeline::Consumer;
 use crate::syscheck::Notice;
 
-/// Site of everything: there is one.
-pub(super) const SITE: &str = "default";
 /// What may wait on disk while the event database cannot be written.
 const SPOOL_BYTES_MAX: u64 = 256 << 20;
 /// Events stored together.
@@ -58,9 +56,11 @@ struct Events {
     store: EventStore,
 }
 
-/// Where everything is kept.
+/// Where everything of a site is kept.
+#[derive(Clone)]
 pub(super) struct Places<'a> {
-    /// Events, accounts, learned state; flow records too unless they go elsewhere.
+    pub(super) site: &'a str,
+    /// Events, learned state; flow records too unless they go elsewhere.
     pub(super) folder: &'a Path,
     pub(super) retention: Retention,
     /// What is counted of flow records, and how long that is kept, by step.
@@ -71,7 +71,7 @@ pub(super) struct Places<'a> {
 }
 
 impl Stores {
-    /// Opens, or makes, the stores.
+    /// Opens, or makes, the stores of a site.
     pub(super) fn open(places: Places<'_>) -> Result<Self> {
         let folder = places.folder;
         let shown = || format!("store {}", folder.display());
@@ -81,8 +81,12 @@ impl Stores {
             profiles: places.keep_profiles,
             ..Limits::default()
         };
-        let (flows, readers, sending) =
-            records::open(places.flows.unwrap_or(folder), &limits, places.profiles)?;
+        let (flows, readers, sending) = records::open(
+            places.flows.unwrap_or(folder),
+            places.site,
+            &limits,
+            places.profiles,
+        )?;
         let spool = Spool::open(&folder.join("events.spool"), SPOOL_BYTES_MAX).with_context(shown)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

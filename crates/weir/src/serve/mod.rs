@@ -1,5 +1,5 @@
-//! One process: sources, detection, stores, the HTTP interface. All of its threads are made here: one per source, one
-//! for the interface, and the calling thread, which looks after signals, syncs and the status.
+//! One process: sources, detection, stores, the HTTP interface, for one site or several. All of its threads are made here: one
+//! per source, one for the interface, and the calling thread, which looks after signals, syncs and the status.
 
 mod configured;
 mod connections;
@@ -12,6 +12,7 @@ mod program;
 mod records;
 mod reports;
 mod setting;
+mod site;
 mod status;
 mod tasks;
 mod tls;
@@ -26,20 +27,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::SIGHUP;
 use weir_api::status::{SourceKind, SourceState, Status};
+use weir_enrich::Slot;
+use weir_enrich::indicator::Snapshot;
 use weir_store::flow::Retention;
 use weir_store::flow::profile::Profile;
 
 use crate::collect::{self, Listen};
-use crate::config::{Config, MANAGED};
+use crate::config::{DEFAULT_SITE, MANAGED};
 use crate::fetch::Refresher;
 use crate::hunting;
 use crate::shutdown;
 use configured::{Configured, told};
 use control::Control;
 use http::Server;
-use keeping::{Keeping, Places, SITE, Stores};
+use keeping::{Keeping, Places};
 use setting::now;
-use status::Board;
+use site::Site;
 
 pub use control::ask;
 pub use demo::{Demo, demo};
@@ -53,7 +56,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// How long sources may take to end; then the program ends without them. Part of the 10 s a stop may take.
 const SOURCES_END: Duration = Duration::from_secs(6);
 /// Threads of sources, each of which may tell one failure.
-const SOURCES_MAX: usize = 64;
+const SOURCES_MAX: usize = 256;
 /// Folder of what methods learn, beside the stores.
 const LEARNED: &str = "learned";
 /// Seconds that collected records are held to be put in order.
@@ -85,37 +88,42 @@ pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
     let stop = shutdown::flag()?;
     let reload = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, reload.clone())?;
-    let board = Arc::new(Board::new());
-    let stores = Arc::new(Stores::open(Places {
+    let managed = serve.store.join(MANAGED);
+    let configured = Arc::new(Configured::read(serve.config.clone(), Some(managed))?);
+    let others = configured.config()?.sites;
+    if serve.flows.is_some() && !others.is_empty() {
+        bail!("serve.flows is for one site: with [[sites]] flow records stay in the folders of the sites");
+    }
+    let places = Places {
+        site: DEFAULT_SITE,
         folder: &serve.store,
         retention: serve.retention.clone(),
         profiles: &serve.profiles,
         keep_profiles: serve.keep_profiles.clone(),
         flows: serve.flows.as_deref(),
-    })?);
-    let managed = serve.store.join(MANAGED);
-    let configured = Configured::read(serve.config.clone(), Some(managed), stores.rules.clone())?;
-    let configured = Arc::new(configured);
+    };
+    let names = others.iter().map(|site| site.name.as_str());
+    let sites = [DEFAULT_SITE].into_iter().chain(names);
+    let sites = sites.map(|name| Site::open(&places, name, &configured));
+    let sites = sites.collect::<Result<Vec<_>>>()?;
     let control = Control::open(&serve.store).context("the control socket in the folder of stores")?;
-    let server = Server::start(&stores, (&configured, &board), &serve.store, &serve.listen, say)?;
+    let server = Server::start(&sites, &serve.store, &serve.listen, say)?;
     let mut house = House {
-        board: board.clone(),
-        stores,
+        sites,
         server,
         configured,
         sources: Sources::new(stop.clone(), say),
         refresher: None,
+        lists: Arc::default(),
         say,
     };
     house.announce();
-    if serve.collect.is_empty() {
-        let config = house.configured.config()?;
-        house.refresh(&config, &serve.store)?;
-    } else {
-        house.collect(serve.collect.clone(), &serve.store)?;
-    }
-    if let Some(folder) = &serve.watch {
-        house.watch(folder, &serve.store)?;
+    house.refresh()?;
+    house.collect(0, serve.collect.clone())?;
+    house.watch(0, serve.watch.as_deref())?;
+    for (at, site) in (1..).zip(others) {
+        house.collect(at, site.collect)?;
+        house.watch(at, site.watch.as_deref())?;
     }
     house.keep(&stop, &reload, Some(&control));
     house.end()
@@ -125,8 +133,9 @@ pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
 struct Sources {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
-    failed: Receiver<anyhow::Error>,
-    fail: SyncSender<anyhow::Error>,
+    /// What failed, and at which site.
+    failed: Receiver<(usize, anyhow::Error)>,
+    fail: SyncSender<(usize, anyhow::Error)>,
     say: fn(&str),
 }
 
@@ -142,12 +151,17 @@ impl Sources {
         }
     }
 
-    fn spawn(&mut self, name: &str, work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    /// Begins a source of a site.
+    fn spawn(
+        &mut self,
+        (at, name): (usize, &str),
+        work: impl FnOnce() -> Result<()> + Send + 'static,
+    ) -> Result<()> {
         let fail = self.fail.clone();
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             if let Err(error) = work() {
                 // Nobody listens only when everything ends anyway.
-                let _ = fail.send(error);
+                let _ = fail.send((at, error));
             }
         });
         self.threads.push(thread?);
@@ -171,13 +185,15 @@ impl Sources {
 
 /// Everything that runs.
 struct House {
-    board: Arc<Board>,
-    stores: Arc<Stores>,
+    /// The default one first.
+    sites: Vec<Site>,
     server: Server,
     configured: Arc<Configured>,
     sources: Sources,
     /// Fetches lists of indicators, where some are fetched.
     refresher: Option<Refresher>,
+    /// The indicators that all collectors look for.
+    lists: Arc<Slot>,
     say: fn(&str),
 }
 
@@ -191,53 +207,75 @@ impl House {
         if !weir_api::is_built() {
             (self.say)("this program was built without the web interface; the API is served");
         }
-        if let Some(token) = self.server.app().accounts().setup_token(now()) {
+        if let Some(token) = self.server.apps()[0].accounts().setup_token(now()) {
             (self.say)(&format!(
                 "first start: make the administrator there, with this token (valid once, for an hour): {token}"
             ));
         }
     }
 
-    fn keeping(&self, source: &str, kind: SourceKind) -> Keeping {
-        Keeping::new(
-            self.stores.clone(),
-            self.board.clone(),
-            self.server.app().clone(),
+    /// Makes consumers for sources of a site.
+    fn keeping(&self, at: usize) -> impl Fn(&str, SourceKind) -> Keeping + Send + 'static {
+        let (site, app, stop) = (
+            self.sites[at].clone(),
+            self.server.apps()[at].clone(),
             self.sources.stop.clone(),
-            (source, kind),
-        )
+        );
+        move |source, kind| {
+            let (stores, board) = (site.stores.clone(), site.board.clone());
+            Keeping::new(stores, board, app.clone(), stop.clone(), (source, kind))
+        }
     }
 
-    /// Keeps the fetched lists of the configuration fresh, and looks for what they bring in what is stored.
-    fn refresh(&mut self, config: &Config, store: &Path) -> Result<()> {
-        let (stores, board, app) = (self.stores.clone(), self.board.clone(), self.server.app().clone());
-        let (configured, stop, say) = (self.configured.clone(), self.sources.stop.clone(), self.say);
-        let store = store.to_owned();
-        let hunt = move |new| {
-            if !stores.in_folder() {
-                say("new indicators were not looked for in the past: that needs flow records in the folder");
-                return;
-            }
-            let source = ("hunt", SourceKind::File);
-            let keeping = Keeping::new(stores.clone(), board.clone(), app.clone(), stop.clone(), source);
-            let found = configured
-                .config()
-                .and_then(|config| hunting::beside(&store, SITE, new, config, (now(), &stop), keeping));
-            match found {
-                Ok(line) => say(&line),
-                Err(error) => say(&format!(
-                    "new indicators were not looked for in the past: {error:#}"
-                )),
+    /// Keeps the lists of the configuration fresh, and looks for what they bring in what is stored, at every site.
+    fn refresh(&mut self) -> Result<()> {
+        let config = self.configured.config()?;
+        let (stop, say) = (self.sources.stop.clone(), self.say);
+        let sites: Vec<_> = (0..self.sites.len())
+            .map(|at| (self.sites[at].clone(), self.keeping(at)))
+            .collect();
+        let hunt = move |new: Arc<Snapshot>| {
+            for (site, keeping) in &sites {
+                if !site.stores.in_folder() {
+                    say(
+                        "new indicators were not looked for in the past: that needs flow records in the folder",
+                    );
+                    continue;
+                }
+                let keeping = keeping("hunt", SourceKind::File);
+                let found = site.configured.config().and_then(|config| {
+                    hunting::beside(
+                        &site.folder,
+                        site.name,
+                        new.clone(),
+                        config,
+                        (now(), &stop),
+                        keeping,
+                    )
+                });
+                match found {
+                    Ok(line) => say(&line),
+                    Err(error) => say(&format!(
+                        "new indicators were not looked for in the past: {error:#}"
+                    )),
+                }
             }
         };
-        self.refresher = Refresher::start(config, self.sources.stop.clone(), say, hunt)?;
+        self.refresher = Refresher::start(&config, self.sources.stop.clone(), say, hunt)?;
+        self.lists = config.indicators;
         Ok(())
     }
 
-    fn collect(&mut self, listen: Vec<Listen>, state: &Path) -> Result<()> {
-        let mut config = self.configured.config()?;
-        config.learned = Some(state.join(LEARNED));
-        self.refresh(&config, state)?;
+    /// Collects flow exports of a site, where it has listeners.
+    fn collect(&mut self, at: usize, listen: Vec<Listen>) -> Result<()> {
+        if listen.is_empty() {
+            return Ok(());
+        }
+        let site = self.sites[at].clone();
+        let mut config = site.configured.config()?;
+        config.learned = Some(site.folder.join(LEARNED));
+        // One copy for all, which is kept fresh.
+        config.indicators = self.lists.clone();
         let job = collect::Job {
             config,
             listen,
@@ -245,48 +283,49 @@ impl House {
             allowed: None,
             tls: None,
             hold: HOLD,
-            state: Some(state.to_owned()),
+            state: Some(site.folder.clone()),
             correct_clocks: false,
             detect: true,
             store: None,
             stop: self.sources.stop.clone(),
         };
         for listen in &job.listen {
-            self.board
+            site.board
                 .source(&listen.to_string(), SourceKind::Listener, SourceState::Waiting);
         }
-        self.board.exporters_in(state);
-        let (keeping, say) = (self.keeping("collector", SourceKind::Listener), self.say);
+        site.board.exporters_in(&site.folder);
+        let (keeping, say) = (self.keeping(at)("collector", SourceKind::Listener), self.say);
         self.configured.live.store(true, Ordering::Relaxed);
-        self.sources.spawn("collect", move || {
+        self.sources.spawn((at, "collect"), move || {
             let (keeping, _) = collect::run(job, keeping, say)?;
             keeping.finish();
             Ok(())
         })
     }
 
-    fn watch(&mut self, folder: &Path, state: &Path) -> Result<()> {
+    /// Reads the capture files of a site, where it has a folder for them.
+    fn watch(&mut self, at: usize, folder: Option<&Path>) -> Result<()> {
+        let Some(folder) = folder else {
+            return Ok(());
+        };
         if !folder.is_dir() {
             bail!(
                 "{}: is no folder; make it, or give another with --watch",
                 folder.display()
             );
         }
+        let site = &self.sites[at];
         let watched = folder::Watched {
             folder: folder.to_owned(),
-            ledger: state.join("watched.json"),
-            config: self.configured.clone(),
+            ledger: site.folder.join("watched.json"),
+            config: site.configured.clone(),
             stop: self.sources.stop.clone(),
-            board: self.board.clone(),
+            board: site.board.clone(),
             say: self.say,
         };
-        let (stores, board) = (self.stores.clone(), self.board.clone());
-        let (app, stop) = (self.server.app().clone(), self.sources.stop.clone());
-        self.sources.spawn("watch", move || {
-            watched.run(|file| {
-                let source = (file, SourceKind::File);
-                Keeping::new(stores.clone(), board.clone(), app.clone(), stop.clone(), source)
-            })
+        let keeping = self.keeping(at);
+        self.sources.spawn((at, "watch"), move || {
+            watched.run(|file| keeping(file, SourceKind::File))
         })
     }
 
@@ -304,13 +343,13 @@ impl House {
                     reload
                 });
             }
-            while let Ok(error) = self.sources.failed.try_recv() {
+            while let Ok((at, error)) = self.sources.failed.try_recv() {
                 (self.say)(&format!("{error:#}"));
-                self.board.failed(&format!("{error:#}"));
+                self.sites[at].board.failed(&format!("{error:#}"));
             }
             if Instant::now() >= status_at {
                 status_at = Instant::now() + STATUS_EVERY;
-                self.stores.tick();
+                self.sites.iter().for_each(|site| site.stores.tick());
                 self.publish();
             }
             thread::sleep(TICK);
@@ -318,19 +357,20 @@ impl House {
     }
 
     fn publish(&self) {
-        let app = self.server.app();
-        app.publish(Status {
-            reload: self.configured.latest(),
-            ..self.board.status(&self.stores)
-        });
-        app.stream().tell("status", "{}");
+        for (site, app) in self.sites.iter().zip(self.server.apps()) {
+            app.publish(Status {
+                reload: self.configured.latest(),
+                ..site.board.status(&site.stores)
+            });
+            app.stream().tell("status", "{}");
+        }
     }
 
     /// Sources first, so that what they still hold is stored; then the interface; then the stores.
     fn end(self) -> Result<()> {
         (self.say)("stopping");
         let Self {
-            stores,
+            sites,
             server,
             sources,
             refresher,
@@ -341,7 +381,9 @@ impl House {
             refresher.end();
         }
         server.end();
-        stores.finish().context("the stores could not be closed")?;
+        for site in sites {
+            site.stores.finish().context("the stores could not be closed")?;
+        }
         if whole {
             Ok(())
         } else {

@@ -1,8 +1,5 @@
 //! What the interface may ask of the running program.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use serde_json::Value;
 use weir_api::Program;
 use weir_api::exporters::Exporter;
@@ -13,84 +10,81 @@ use weir_api::settings::{ChangeError, MethodSettings, Settings};
 use weir_api::start::Learned;
 use weir_api::status::Reload;
 use weir_model::{FalsePositiveRule, Time};
-use weir_triage::Rules;
 
 use super::configured::Configured;
-use super::status::Board;
+use super::site::Site;
 use super::tasks::{self, Past};
 use super::{LEARNED, reports};
 use crate::trial::Trial;
 
-/// The running program, as the interface sees it.
-pub(super) struct Running {
-    /// Shared with every pipeline.
-    pub(super) rules: Rules,
-    pub(super) configured: Arc<Configured>,
-    pub(super) board: Arc<Board>,
-    /// Folder of stores.
-    pub(super) folder: PathBuf,
-    /// Are flow records in that folder, and not elsewhere?
-    pub(super) in_folder: bool,
+/// The running program, as the interface of a site sees it.
+pub(super) struct Running(pub(super) Site);
+
+impl Running {
+    fn shared(&self) -> &Configured {
+        &self.0.configured.shared
+    }
 }
 
 impl Program for Running {
     fn rules(&self, rules: Vec<FalsePositiveRule>) {
-        self.rules.set(rules);
+        self.0.stores.rules.set(rules);
     }
 
     fn settings(&self) -> Settings {
-        self.configured.settings()
+        self.shared().settings()
     }
 
     fn methods(&self) -> Vec<MethodSettings> {
-        self.configured.methods()
+        self.shared().methods()
     }
 
     fn change(&self, patch: &Value, etag: Option<&str>, dry_run: bool) -> Result<Reload, ChangeError> {
-        self.configured.change(patch, etag, dry_run)
+        self.shared().change(patch, etag, dry_run)
     }
 
     fn reload(&self) -> Reload {
-        self.configured.reload()
+        self.shared().reload()
     }
 
     fn exporters(&self) -> Vec<Exporter> {
-        reports::exporters(&self.configured.checked(), &self.board, &self.folder)
+        reports::exporters(&self.shared().checked(), &self.0.board, &self.0.folder)
     }
 
     fn indicators(&self) -> Vec<IndicatorList> {
-        reports::indicators(&self.configured.checked())
+        reports::indicators(&self.shared().checked())
     }
 
     fn patterns(&self) -> Vec<PatternShown> {
-        reports::patterns(&self.configured.checked(), &self.configured.layers())
+        reports::patterns(&self.shared().checked(), &self.shared().layers())
     }
 
     fn check_pattern(&self, pattern: &NewPattern) -> Result<String, String> {
-        let read = reports::read_pattern(&self.configured.checked(), pattern)?;
+        let read = reports::read_pattern(&self.shared().checked(), pattern)?;
         Ok(read.compiled.behaviour().to_string())
     }
 
     fn learned(&self) -> Learned {
-        let folder = self.folder.join(LEARNED);
-        reports::learned(&self.configured.checked(), &folder).unwrap_or_default()
+        let folder = self.0.folder.join(LEARNED);
+        reports::learned(&self.shared().checked(), &folder).unwrap_or_default()
     }
 
     fn run(&self, task: &Task, work: &Work) -> Result<(String, Value), String> {
-        if !self.in_folder && !matches!(task, Task::RefreshList(_)) {
+        if !self.0.stores.in_folder() && !matches!(task, Task::RefreshList(_)) {
             return Err(
                 "this needs flow records in the folder of `weir serve`, and they go elsewhere (serve.flows)"
                     .to_owned(),
             );
         }
         let past = |since: Time, until: Time| Past {
-            store: &self.folder,
+            store: &self.0.folder,
+            site: self.0.name,
             since,
             until,
         };
         let done = match task {
             Task::RefreshList(name) => {
-                let checked = self.configured.checked();
+                let checked = self.shared().checked();
                 let remote = checked.remotes.iter().find(|remote| remote.name == *name);
                 let remote = remote.ok_or_else(|| format!("no list {name:?} is fetched any more"))?;
                 tasks::refresh(remote, work)
@@ -100,14 +94,15 @@ impl Program for Running {
                 since,
                 until,
             } => {
-                let read = reports::read_pattern(&self.configured.checked(), pattern)?;
+                let read = reports::read_pattern(&self.shared().checked(), pattern)?;
                 let trial = Trial::new(read.compiled);
-                self.configured
+                self.0
+                    .configured
                     .config()
                     .and_then(|config| tasks::test_pattern(config, trial, &past(*since, *until), work))
             }
             Task::TryPresets { since, until } => {
-                tasks::try_presets(|| self.configured.config(), &past(*since, *until), work)
+                tasks::try_presets(|| self.0.configured.config(), &past(*since, *until), work)
             }
         };
         done.map_err(|error| format!("{error:#}"))

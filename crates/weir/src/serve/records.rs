@@ -18,7 +18,6 @@ use weir_store::flow::{FlowStore, Health, Limits, StoreError};
 use weir_store::object::ObjectDisk;
 use weir_store::{Delivery, Disk, LocalDisk};
 
-use super::keeping::SITE;
 use super::setting::now;
 use crate::storing::{self, OnObjects, Outside, Store};
 
@@ -88,10 +87,11 @@ impl Sending {
 /// Opens the place, for writing and for searches.
 pub(super) fn open(
     name: &Path,
+    site: &str,
     limits: &Limits,
     profiles: &[Profile],
 ) -> Result<(Records, Flows, Option<Sending>)> {
-    match storing::open_limited(name, limits, Some(profiles))? {
+    match storing::open_limited(name, site, limits, Some(profiles))? {
         Store::Folder(store) => {
             let disk: Arc<dyn Disk> = Arc::new(LocalDisk::reading(name));
             let shared = store.shared().0;
@@ -122,7 +122,7 @@ pub(super) fn open(
             let client = Client::new(Place::parse(url)?);
             let flows = Flows::ClickHouse {
                 client: Arc::new(client.clone()),
-                site: SITE.to_owned(),
+                site: site.to_owned(),
             };
             let books = Arc::<Mutex<Option<Held>>>::default();
             let (written, mut asked) = (books.clone(), None::<Instant>);

@@ -1,27 +1,29 @@
 //! What the interface is told of the program: methods, words of the filter, the clock.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
 use weir_api::accounts::Accounts;
-use weir_api::{Csv, Flows, MethodPage, Program, Setting};
+use weir_api::{Csv, MethodPage, Setting};
 use weir_model::Time;
 use weir_query::Catalog;
 use weir_store::event::EventStore;
 
-/// Everything the interface needs.
-pub(super) fn setting(
-    folder: &Path,
-    events: EventStore,
-    flows: Flows,
-    address: SocketAddr,
-    program: Arc<dyn Program>,
-    demo: bool,
-    log: fn(&str),
-) -> Result<Setting> {
+use super::program::Running;
+use super::site::Site;
+
+/// What all sites share.
+pub(super) struct Shared {
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) sites: Arc<[String]>,
+    pub(super) address: SocketAddr,
+    pub(super) demo: bool,
+    pub(super) log: fn(&str),
+}
+
+/// Everything the interface of a site needs.
+pub(super) fn setting(site: &Site, events: EventStore, shared: &Shared) -> Setting {
     let fields = weir_dissect::REGISTRY
         .iter()
         .flat_map(|entry| entry.meta.fields.iter());
@@ -30,23 +32,25 @@ pub(super) fn setting(
         params: (entry.params)(),
         page: crate::cli::manual_page(entry),
     });
-    let port = address.port();
-    Ok(Setting {
-        accounts: Accounts::open(folder.join("accounts.json"))?,
+    let port = shared.address.port();
+    Setting {
+        site: site.name.to_owned(),
+        sites: shared.sites.clone(),
+        accounts: shared.accounts.clone(),
         oidc: None,
         events: Some(events),
-        flows: Some(flows),
+        flows: Some(site.stores.flows()),
         flow_line: weir_output::json::flow,
         csv: Csv {
             flow_header: weir_output::csv::flow_header,
             flow: weir_output::csv::flow,
             cell: weir_output::csv::cell,
         },
-        jobs: folder.join("jobs"),
+        jobs: site.folder.join("jobs"),
         catalog: Catalog::flows().clone().knowing(fields.map(|field| field.name)),
         methods: methods.collect(),
-        program,
-        demo,
+        program: Arc::new(Running(site.clone())),
+        demo: shared.demo,
         secure: false,
         // Loopback only: any other name in a request is a page that wants to use this server from outside.
         hosts: vec![
@@ -54,8 +58,8 @@ pub(super) fn setting(
             format!("localhost:{port}"),
             format!("[::1]:{port}"),
         ],
-        log,
-    })
+        log: shared.log,
+    }
 }
 
 /// The time of day: for syncs, sessions and the status, never for records.

@@ -15,7 +15,6 @@ use weir_api::status::Counted;
 use weir_model::{Batch, Priority, Quantity, Time};
 use weir_triage::{Change, Preset};
 
-use super::keeping::SITE;
 use super::setting::stamp;
 use crate::config::{Config, Purpose};
 use crate::fetch::Remote;
@@ -35,6 +34,7 @@ const HOURS_SHOWN: usize = 31 * 24;
 /// What passes, and where it lies.
 pub(super) struct Past<'a> {
     pub(super) store: &'a Path,
+    pub(super) site: &'a str,
     pub(super) since: Time,
     pub(super) until: Time,
 }
@@ -175,7 +175,7 @@ fn pass<C: Consumer>(
     let instances = config.instances_for(HAVE, config.inside.is_some())?;
     let again = Again {
         store: past.store,
-        site: SITE,
+        site: past.site,
         since: past.since,
         until: past.until,
         stop: Some(work.cancelled()),

@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 use weir_api::settings::{ChangeError, Origin};
-use weir_triage::Rules;
 
 use super::*;
 
 fn reload(name: &str, old: &str, new: &str, live: bool) -> String {
     let path = std::env::temp_dir().join(format!("weir-reload-{name}-{}.toml", std::process::id()));
     std::fs::write(&path, old).unwrap();
-    let configured = Configured::read(Some(path.clone()), None, Rules::default()).unwrap();
+    let configured = Configured::read(Some(path.clone()), None).unwrap();
     configured.live.store(live, Ordering::Relaxed);
     std::fs::write(&path, new).unwrap();
     let first = told(&configured.reload());
@@ -45,7 +44,7 @@ fn a_reload_says_what_became_of_it() {
 #[test]
 fn changes_are_checked_kept_and_seen() {
     let managed = std::env::temp_dir().join(format!("weir-managed-{}.toml", std::process::id()));
-    let read = || Configured::read(None, Some(managed.clone()), Rules::default()).unwrap();
+    let read = || Configured::read(None, Some(managed.clone())).unwrap();
     let configured = read();
     let etag = configured.settings().etag;
     let change = |patch: Value, etag: &str, dry| configured.change(&patch, Some(etag), dry);

@@ -1,5 +1,5 @@
 // Who may come in, and what they may do. Only an administrator sees and changes this.
-import { Button, Group, PasswordInput, Select, Switch, Table, TextInput } from "@mantine/core";
+import { Button, Group, MultiSelect, PasswordInput, Select, Switch, Table, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, got, type Schemas } from "../../api/client";
@@ -26,8 +26,9 @@ export function Users() {
     queryFn: () => got(api.GET("/api/v1/users")),
     enabled: me?.role === "admin",
   });
+  const sites = useSession()?.sites ?? [];
   const change = useMutation({
-    mutationFn: ({ name, ...body }: { name: string; role?: Role; disabled?: boolean }) =>
+    mutationFn: ({ name, ...body }: { name: string; role?: Role; sites?: string[]; disabled?: boolean }) =>
       got(api.PATCH("/api/v1/users/{name}", { params: { path: { name } }, body })),
     onSuccess: again,
   });
@@ -47,6 +48,7 @@ export function Users() {
               <Table.Tr>
                 <Table.Th>Name</Table.Th>
                 <Table.Th>Role</Table.Th>
+                {sites.length > 1 && <Table.Th>Sites</Table.Th>}
                 <Table.Th>May log in</Table.Th>
                 <Table.Th>Logs in with</Table.Th>
                 <Table.Th>Made (UTC)</Table.Th>
@@ -54,7 +56,7 @@ export function Users() {
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
-              {list.map(({ name, role, disabled, created, provider, second_factor }) => (
+              {list.map(({ name, role, sites: seen, disabled, created, provider, second_factor }) => (
                 <Table.Tr key={name}>
                   <Table.Td>
                     <Raw>{name}</Raw>
@@ -71,6 +73,17 @@ export function Users() {
                       onChange={(value) => value && change.mutate({ name, role: value as Role })}
                     />
                   </Table.Td>
+                  {sites.length > 1 && (
+                    <Table.Td>
+                      <SiteSelect
+                        label={`Sites of ${name}`}
+                        sites={sites}
+                        value={seen}
+                        disabled={name === me.name || Boolean(provider)}
+                        onChange={(sites) => change.mutate({ name, sites })}
+                      />
+                    </Table.Td>
+                  )}
                   <Table.Td>
                     <Switch
                       aria-label={`${name} may log in`}
@@ -101,12 +114,48 @@ export function Users() {
   );
 }
 
+const EVERY = "*";
+
+/** Sites that somebody may see: every one, or some. Taking the last one away changes nothing. */
+function SiteSelect({
+  label,
+  sites,
+  value,
+  disabled,
+  onChange,
+}: {
+  label: string;
+  sites: string[];
+  value: string[];
+  disabled?: boolean;
+  onChange: (sites: string[]) => void;
+}) {
+  return (
+    <MultiSelect
+      size="xs"
+      maw={320}
+      aria-label={label}
+      data={[{ value: EVERY, label: "every site" }, ...sites]}
+      value={value}
+      disabled={disabled}
+      searchable={sites.length > 8}
+      onChange={(next) => {
+        const added = next.find((one) => !value.includes(one));
+        if (added === EVERY) onChange([EVERY]);
+        else if (next.length) onChange(next.filter((one) => one !== EVERY));
+      }}
+    />
+  );
+}
+
 function NewUser({ done }: { done: () => void }) {
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const [role, setRole] = useState<Role>("analyst");
+  const [seen, setSeen] = useState([EVERY]);
+  const sites = useSession()?.sites ?? [];
   const make = useMutation({
-    mutationFn: () => got(api.POST("/api/v1/users", { body: { name, password, role } })),
+    mutationFn: () => got(api.POST("/api/v1/users", { body: { name, password, role, sites: seen } })),
     onSuccess: () => {
       setName("");
       setPassword("");
@@ -147,6 +196,7 @@ function NewUser({ done }: { done: () => void }) {
             allowDeselect={false}
             onChange={(value) => value && setRole(value as Role)}
           />
+          {sites.length > 1 && <SiteSelect label="Sites of the new user" sites={sites} value={seen} onChange={setSeen} />}
           <Button size="xs" type="submit" loading={make.isPending}>
             Add
           </Button>
