@@ -16,6 +16,9 @@ use weir_store::event::{Action, CategoryState, EventStore, Facet, Place, Retenti
 use filter::{FilterArgs, span_s};
 use print::Form;
 
+use super::remote::{self, RemoteArgs};
+use crate::fetch::server::Server;
+
 const EXAMPLES: &str = "\
 Fill a database first: weir -r capture.pcap --events DIR (or a PostgreSQL URL).
 
@@ -30,6 +33,8 @@ Examples:
   weir events --store DIR count --by source --since 7d      who raises most
   weir events --store DIR histogram --step 1h --since 1d
   weir events --store DIR audit --verify                    was the trail tampered with?
+  weir events --remote https://weir.example:8844 --token-file token --since 24h
+                                                            of a server (list, count, show, and what people do)
 
 An id may be abbreviated as long as it is clear. Times are event time: a moment (2026-11-22, 2026-11-22T08:00:00Z) or
 how long ago (30m, 24h, 7d).";
@@ -46,6 +51,8 @@ pub(super) struct EventsArgs {
         global = true
     )]
     database: Option<String>,
+    #[command(flatten)]
+    remote: RemoteArgs,
     #[command(flatten)]
     filter: FilterArgs,
     /// Order of the list.
@@ -172,8 +179,13 @@ enum Progress {
 
 /// Runs the command.
 pub(super) fn run(args: EventsArgs) -> Result<ExitCode> {
+    if let Some(server) = args.remote.server(args.database.is_some(), args.filter.site()?)? {
+        return elsewhere(&args, &server);
+    }
     let Some(store) = &args.database else {
-        bail!("say where the events are: --store DIR (as given to weir -r --events), or a postgres:// URL");
+        bail!(
+            "say where the events are: --store DIR (as given to weir -r --events), a postgres:// URL, or --remote URL"
+        );
     };
     let place = Place::parse(store);
     ensure!(
@@ -190,6 +202,62 @@ pub(super) fn run(args: EventsArgs) -> Result<ExitCode> {
         store.close().await;
         done
     })
+}
+
+/// The same over a server.
+fn elsewhere(args: &EventsArgs, server: &Server) -> Result<ExitCode> {
+    let mut words = args.filter.asked(now())?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    words.push(("limit", args.limit.to_string()));
+    match &args.what {
+        None => {
+            let sort = match args.sort {
+                Order::Detected => "detected",
+                Order::Oldest => "oldest",
+                Order::Updated => "updated",
+                Order::Risk => "risk",
+            };
+            words.push(("sort", sort.to_owned()));
+            words.extend(args.after.clone().map(|mark| ("cursor", mark)));
+            let (page, total) = remote::events::list(server, &words)?;
+            print::list(&mut out, args.form, &page, total, colour)?;
+        }
+        Some(What::Count { by }) => {
+            print::groups(&mut out, args.form, &remote::events::count(server, &words, *by)?)?;
+        }
+        Some(What::Show { id }) => {
+            let shown = remote::events::show(server, id)?;
+            match args.form {
+                Form::Json => writeln!(out, "{shown}")?,
+                _ => writeln!(out, "{shown:#}")?,
+            }
+        }
+        Some(work) => {
+            let Some((ids, action)) = work.action() else {
+                bail!(
+                    "histogram, audit and retain ask a database: take --store; a server shows and does these itself"
+                );
+            };
+            ensure!(
+                !ids.is_empty(),
+                "say which events: their ids, as `weir events` lists them"
+            );
+            for (id, changed) in remote::events::act(server, ids, &action)? {
+                writeln!(
+                    out,
+                    "{id} {}",
+                    if changed {
+                        "done"
+                    } else {
+                        "was so already, or is not there"
+                    }
+                )?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn answer(args: &EventsArgs, store: &EventStore) -> Result<ExitCode> {

@@ -17,6 +17,7 @@ use weir_output::stamp;
 use weir_triage::Change;
 
 use super::Output;
+use super::remote::{self, RemoteArgs};
 use crate::collect::{Known, Reach, coverage, default_directory, load_exporters, remarks, report_json};
 use crate::config::Config;
 use crate::pipeline::{self, Consumer, Job};
@@ -30,7 +31,8 @@ const EXAMPLES: &str = "\
 Examples:
   weir exporters                      of the collector that runs or ran last on this machine
   weir exporters 192.0.2.1            one of them
-  weir exporters -r exports.pcap      of a capture of exports";
+  weir exporters -r exports.pcap      of a capture of exports
+  weir exporters --remote https://weir.example:8844 --token-file token";
 
 /// The exporters of a collector.
 #[derive(Args)]
@@ -44,6 +46,11 @@ pub(super) struct ExportersArgs {
     /// State directory of the collector.
     #[arg(long, value_name = "DIR", conflicts_with = "files")]
     state: Option<PathBuf>,
+    #[command(flatten)]
+    remote: RemoteArgs,
+    /// Site of the server elsewhere.
+    #[arg(long, value_name = "NAME", requires = "remote")]
+    site: Option<String>,
     /// How the page is printed.
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORM")]
     output: Output,
@@ -57,6 +64,12 @@ pub(super) struct ExportersArgs {
 
 /// Runs the command.
 pub(super) fn run(args: ExportersArgs) -> Result<ExitCode> {
+    let local = args.state.is_some() || !args.files.is_empty();
+    if let Some(server) = args.remote.server(local, args.site.as_deref())? {
+        let text = remote::exporters::run(&server, args.address, args.output == Output::Json)?;
+        io::stdout().write_all(text.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut config = match &args.config {
         Some(path) => Config::read(path)?,
         None => Config::default(),

@@ -15,6 +15,7 @@ mod manual;
 mod pattern;
 mod profiles;
 mod read;
+mod remote;
 mod serve;
 
 pub use manual::page as manual_page;
@@ -58,6 +59,8 @@ Examples:
   weir hunt --store DIR bad.example          was a name, address or list seen before it was known?
   weir learn --from DIR --learned DIR        teach methods from history
   weir pattern test 'where ...' --store DIR  what a pattern of your own would have said
+  weir events --remote https://weir.example:8844 --token-file token
+                                             the same of a weir serve elsewhere
   weir methods                               what Weir looks for
   weir methods DICTATTACK                    the manual page of one method";
 

@@ -30,8 +30,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(super) struct Request {
     pub(super) url: Url,
     pub(super) headers: Vec<(String, String)>,
-    /// A form to be posted; then redirections are not followed.
-    pub(super) form: Option<String>,
+    /// What is posted, with its media type; then redirections are not followed.
+    pub(super) body: Option<(&'static str, String)>,
     /// Sent only to the host asked first: redirections may lead to others.
     pub(super) secret: Option<(String, String)>,
     pub(super) bytes_max: u64,
@@ -73,7 +73,7 @@ pub(super) fn ask(request: &Request) -> Result<Response, FetchError> {
         if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(response);
         }
-        if request.form.is_some() {
+        if request.body.is_some() {
             return Err(FetchError::Broken("a redirection of what was posted"));
         }
         let to = response
@@ -101,7 +101,7 @@ fn once(request: &Request, url: &Url, deadline: Instant) -> Result<Response, Fet
     let stream = connect(host, port, request, deadline)?;
     let mut text = format!(
         "{} {}{} HTTP/1.1\r\nHost: {host}{}\r\nUser-Agent: weir/{}\r\nAccept-Encoding: identity\r\nConnection: close\r\n",
-        if request.form.is_some() { "POST" } else { "GET" },
+        if request.body.is_some() { "POST" } else { "GET" },
         url.path(),
         url.query().map(|query| format!("?{query}")).unwrap_or_default(),
         url.port().map(|port| format!(":{port}")).unwrap_or_default(),
@@ -115,12 +115,14 @@ fn once(request: &Request, url: &Url, deadline: Instant) -> Result<Response, Fet
     {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
-    if let Some(form) = &request.form {
-        text.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
-        text.push_str(&format!("Content-Length: {}\r\n", form.len()));
+    if let Some((kind, body)) = &request.body {
+        text.push_str(&format!(
+            "Content-Type: {kind}\r\nContent-Length: {}\r\n",
+            body.len()
+        ));
     }
     text.push_str("\r\n");
-    text.push_str(request.form.as_deref().unwrap_or_default());
+    text.push_str(request.body.as_ref().map_or("", |(_, body)| body));
     let timed = Timed { stream, deadline };
     if tls {
         let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();

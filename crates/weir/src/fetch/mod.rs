@@ -9,6 +9,7 @@ mod http;
 mod misp;
 pub(crate) mod provider;
 mod refresh;
+pub(crate) mod server;
 mod taxii;
 
 use std::fs;
@@ -281,7 +282,7 @@ impl Remote {
         Ok(Request {
             url,
             headers,
-            form: None,
+            body: None,
             secret,
             bytes_max: self.bytes_max,
             timeout: Duration::from_secs(self.timeout_s.into()),

@@ -10,6 +10,8 @@ use super::http::{self, Request};
 use super::small;
 use crate::config::OidcConfig;
 
+/// Media type of what is posted.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Longest wait for an answer: people wait for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -52,7 +54,7 @@ impl Web for Asking {
         let request = Request {
             url: asked.url.clone(),
             headers: vec![accept],
-            form: asked.form.clone(),
+            body: asked.form.clone().map(|form| (FORM, form)),
             secret: authorization.map(|value| ("Authorization".to_owned(), value)),
             bytes_max: asked.bytes_max,
             timeout: TIMEOUT,

@@ -20,6 +20,8 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use serde_json::{Value, json};
 use weir_testkit::server;
 
+mod remote;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct House {

@@ -5,6 +5,9 @@ use clap::{Args, ValueEnum};
 use weir_model::{NANOS_PER_S, Priority, Time};
 use weir_store::event::{Filter, SourceFilter, Workflow};
 
+/// Words of all priorities.
+const PRIORITIES: [&str; 5] = ["informational", "low", "medium", "high", "critical"];
+
 #[derive(Args)]
 pub(super) struct FilterArgs {
     /// Detected since this moment, or so long ago.
@@ -24,10 +27,10 @@ pub(super) struct FilterArgs {
     priority_min: Option<Priority>,
     /// With this source: an address or a network.
     #[arg(long, value_name = "IP|CIDR", value_parser = range, global = true)]
-    source: Option<SourceFilter>,
+    source: Option<Range>,
     /// With a target among these: an address or a network.
     #[arg(long, value_name = "IP|CIDR", value_parser = range, global = true)]
-    target: Option<SourceFilter>,
+    target: Option<Range>,
     /// Whose traffic goes on, or is over.
     #[arg(long, value_enum, value_name = "STATE", global = true)]
     state: Option<State>,
@@ -97,8 +100,8 @@ impl FilterArgs {
             submethods,
             priorities: self.priority.clone(),
             priority_min: self.priority_min,
-            source: self.source,
-            target: self.target,
+            source: self.source.as_ref().map(|range| range.read),
+            target: self.target.as_ref().map(|range| range.read),
             open: self.state.map(|state| matches!(state, State::Open)),
             workflow: self.workflow.clone(),
             false_positive: self.false_positives.map(|which| which == Which::Only),
@@ -108,6 +111,72 @@ impl FilterArgs {
             assignee: self.assignee.clone(),
             text: self.text.clone(),
         })
+    }
+}
+
+impl FilterArgs {
+    /// The site, where one is named.
+    pub(super) fn site(&self) -> Result<Option<&str>> {
+        match self.site.as_slice() {
+            [] => Ok(None),
+            [site] => Ok(Some(site)),
+            _ => bail!("a server is asked about one site at a time"),
+        }
+    }
+
+    /// The same conditions as the interface of a server has them; all times unless some are given.
+    pub(super) fn asked(&self, now: Time) -> Result<Vec<(&'static str, String)>> {
+        if self.category.is_some() {
+            bail!("a server does not narrow by category; leave --in-category out");
+        }
+        let filter = self.filter(now)?;
+        let stamp = |ns: i64| weir_output::stamp::rfc3339(Time(ns));
+        let list = |words: Vec<&str>| (!words.is_empty()).then(|| words.join(","));
+        let texts = |all: &[String]| list(all.iter().map(String::as_str).collect());
+        let mut priorities = filter.priorities.clone();
+        if let Some(least) = filter.priority_min {
+            let fits = |one: &Priority| *one >= least && (priorities.is_empty() || priorities.contains(one));
+            let fitting: Vec<Priority> = PRIORITIES
+                .into_iter()
+                .filter_map(Priority::from_word)
+                .filter(fits)
+                .collect();
+            priorities = fitting;
+        }
+        let words = [
+            ("since", Some(stamp(filter.since_ns.unwrap_or_default()))),
+            ("until", filter.until_ns.map(stamp)),
+            ("method", texts(&filter.methods)),
+            ("submethod", texts(&filter.submethods)),
+            (
+                "priority",
+                list(priorities.iter().map(|one| one.word()).collect()),
+            ),
+            ("source", self.source.as_ref().map(|range| range.text.clone())),
+            ("target", self.target.as_ref().map(|range| range.text.clone())),
+            (
+                "state",
+                filter
+                    .open
+                    .map(|open| if open { "open" } else { "closed" }.to_owned()),
+            ),
+            (
+                "workflow",
+                list(filter.workflow.iter().map(|one| one.word()).collect()),
+            ),
+            ("label", texts(&filter.labels)),
+            ("technique", filter.technique),
+            ("assignee", filter.assignee),
+            (
+                "false_positive",
+                filter.false_positive.map(|only| only.to_string()),
+            ),
+            ("text", filter.text),
+        ];
+        Ok(words
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect())
     }
 }
 
@@ -123,9 +192,20 @@ fn priority(text: &str) -> Result<Priority> {
         .ok_or_else(|| anyhow!("it is critical, high, medium, low or informational"))
 }
 
-fn range(text: &str) -> Result<SourceFilter> {
-    SourceFilter::parse(text)
-        .ok_or_else(|| anyhow!("this is no address or network such as 10.0.0.5 or 10.0.0.0/8"))
+/// An address or a network, as it was written and as it was read.
+#[derive(Clone)]
+struct Range {
+    text: String,
+    read: SourceFilter,
+}
+
+fn range(text: &str) -> Result<Range> {
+    let read = SourceFilter::parse(text)
+        .ok_or_else(|| anyhow!("this is no address or network such as 10.0.0.5 or 10.0.0.0/8"))?;
+    Ok(Range {
+        text: text.to_owned(),
+        read,
+    })
 }
 
 /// Seconds of `90s`, `30m`, `24h`, `7d` or `2w`.

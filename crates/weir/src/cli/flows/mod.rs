@@ -2,6 +2,7 @@
 
 mod ask;
 mod connections;
+mod elsewhere;
 mod info;
 pub(super) mod print;
 mod source;
@@ -25,6 +26,8 @@ use weir_store::flow::search::{
 };
 
 use super::eprint_line;
+use super::remote::RemoteArgs;
+use crate::config::DEFAULT_SITE;
 use ask::Words;
 use print::Look;
 use source::Rows;
@@ -50,6 +53,8 @@ Examples:
   weir flows --store DIR -s srcip/bytes -n 3 --series 1h
                                                         the top three over time
   weir flows -r capture.pcap -s app/bytes               straight from a capture
+  weir flows --remote https://weir.example:8844 --token-file token -s srcip/bytes
+                                                        of a server: lists, one -s or -A, --series
   weir flows --store DIR -s http.host/bytes             by what HTTP, TLS, DNS, SMB ... said:
   weir flows --store DIR -A srcip,tls.sni 'app tls'     a flow counts once for each value that
   weir flows --store DIR 'smb.file ~ \"*.docm\"'          one of its transactions has
@@ -74,6 +79,8 @@ pub(super) struct FlowsArgs {
     /// environment's WEIR_STORE when absent.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
+    #[command(flatten)]
+    remote: RemoteArgs,
     /// The site whose records are meant.
     #[arg(long, default_value = "default", value_name = "NAME")]
     site: String,
@@ -175,6 +182,12 @@ fn usage(error: impl std::fmt::Display) -> Usage {
 
 /// Runs the command.
 pub(super) fn run(args: &FlowsArgs) -> Result<ExitCode> {
+    let local = args.store.is_some() || !args.read.is_empty();
+    // Unless a site is named the server takes the one that the token is for.
+    let site = Some(args.site.as_str()).filter(|site| *site != DEFAULT_SITE);
+    if let Some(server) = args.remote.server(local, site)? {
+        return elsewhere::run(args, &server);
+    }
     if args.form == Form::Parquet && args.write.is_none() {
         return Err(usage("a Parquet file does not belong on a terminal: add -w FILE").into());
     }
