@@ -14,6 +14,8 @@ use crate::disk::{self, Disk};
 const JUMP_MAX_S: i64 = 3600;
 /// Of the size limit, how much is left after parts went for it: they go seldom and several at a time.
 const LOW_WATERMARK_PERCENT: u64 = 95;
+/// Of the size limit, how much pinned parts may take; of more the oldest count as not pinned.
+const PINNED_PERCENT: u64 = 50;
 /// Most pins; each is a list entry that every expiry compares with.
 pub const PINS_MAX: usize = 10_000;
 /// Days of event time that the estimate of days left looks back.
@@ -69,7 +71,8 @@ impl Fullness {
     }
 }
 
-/// Spans of time whose parts are kept, by the name of who wants them (an event, a recording).
+/// Spans of time whose parts are kept, by the name of who wants them (an event, a recording). With a size limit they are
+/// kept up to half of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pins(BTreeMap<String, (Time, Time)>);
 
@@ -113,6 +116,11 @@ impl Pins {
         self.0.remove(name);
     }
 
+    /// Who wants something kept.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Writes the pins in the place of those on disk.
     pub fn write(&self, disk: &dyn Disk) -> Result<(), StoreError> {
         let lines = self
@@ -153,11 +161,26 @@ impl Writer {
         Fullness::of(&self.parts, self.limits.retention.bytes)
     }
 
-    /// Removes the oldest parts that nothing pins until `bytes` bytes are gone; tells how many went.
+    /// Parts that are exempt: pinned, and within what pinned parts may take of the size limit, the newest before others.
+    fn exempt(&self) -> Vec<Arc<Part>> {
+        let limit = self.limits.retention.bytes;
+        let mut room = limit.map_or(u64::MAX, |limit| limit / 100 * PINNED_PERCENT);
+        let pinned = self.parts.iter().rev().filter(|part| self.pins.hold(part));
+        let within = pinned.take_while(|part| {
+            let fits = part.bytes <= room;
+            room = room.saturating_sub(part.bytes);
+            fits
+        });
+        within.cloned().collect()
+    }
+
+    /// Removes the oldest parts until `bytes` bytes are gone, pinned ones after all others: the disk is running full, and
+    /// a store that cannot write proves nothing. Tells how many went.
     pub fn make_room(&mut self, bytes: u64) -> Result<u64, StoreError> {
         let mut gone = 0;
-        let free = self.parts.iter().filter(|part| !self.pins.hold(part));
-        let oldest = free.take_while(|part| {
+        let exempt = self.exempt();
+        let (pinned, free): (Vec<&Arc<Part>>, _) = self.parts.iter().partition(|part| exempt.contains(part));
+        let oldest = free.into_iter().chain(pinned).take_while(|part| {
             let wanted = gone < bytes;
             gone += if wanted { part.bytes } else { 0 };
             wanted
@@ -192,7 +215,8 @@ impl Writer {
 
     fn past(&self, now: Time) -> Vec<Arc<Part>> {
         let Retention { age_s, bytes, .. } = self.limits.retention;
-        let free = || self.parts.iter().filter(|part| !self.pins.hold(part));
+        let exempt = self.exempt();
+        let free = || self.parts.iter().filter(|part| !exempt.contains(part));
         let old = |part: &Part| {
             let age = now.since(span(part).1) / NANOS_PER_S;
             part.hour != MIXED && age_s.is_some_and(|limit| age > limit)

@@ -229,6 +229,11 @@ impl FlowStore {
         &self.profiles
     }
 
+    /// What is kept for somebody.
+    pub fn pins(&self) -> &Pins {
+        &self.flows.pins
+    }
+
     /// Sets what is kept for somebody, durably.
     pub fn set_pins(&mut self, pins: &Pins) -> Result<(), StoreError> {
         pins.write(&*self.disk)?;

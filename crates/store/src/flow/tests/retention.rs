@@ -96,7 +96,7 @@ fn the_oldest_parts_make_room() {
 }
 
 #[test]
-fn room_is_made_of_the_oldest_parts_that_nothing_pins() {
+fn room_is_made_of_the_oldest_parts_and_of_pinned_ones_last() {
     let (_, mut writer) = five_hours(Retention::default());
     let mut pins = Pins::default();
     assert!(pins.pin("event-1", at(0), at(0) + 5));
@@ -106,12 +106,36 @@ fn room_is_made_of_the_oldest_parts_that_nothing_pins() {
     let gone = writer.make_room(part_bytes + part_bytes / 2).unwrap();
     assert!(gone >= part_bytes + part_bytes / 2, "{gone}");
     assert_eq!(hours(&writer), [0, 6, 8]);
-    writer.make_room(u64::MAX).unwrap();
-    assert_eq!(
-        hours(&writer),
-        [0],
-        "pinned parts stay, however little room there is"
-    );
+    writer.make_room(2 * part_bytes - part_bytes / 2).unwrap();
+    assert_eq!(hours(&writer), [0], "pinned parts stay as long as others can go");
+    writer.make_room(1).unwrap();
+    assert_eq!(hours(&writer), [0; 0], "a disk that is full is worse");
+}
+
+#[test]
+fn pinned_parts_take_half_of_the_limit_at_most() {
+    let (_, mut writer) = five_hours(Retention::default());
+    let part_bytes = writer.fullness().bytes / 5;
+    let mut pins = Pins::default();
+    for hour in [0, 2, 4] {
+        assert!(pins.pin(&format!("event-{hour}"), at(hour), at(hour) + 5));
+    }
+    writer.set_pins(pins.clone());
+    // Room for four parts and a half: two of the three pinned ones are exempt, the newest.
+    writer.limits.retention.bytes = Some(part_bytes * 4 + part_bytes / 2);
+    writer.maintain(Time(0), 0).unwrap();
+    assert_eq!(hours(&writer), [2, 4, 6, 8]);
+    writer.limits.retention.bytes = Some(part_bytes * 3 + part_bytes / 2);
+    writer.maintain(Time(0), 0).unwrap();
+    assert_eq!(hours(&writer), [4, 6, 8], "half of the limit is one part now");
+    writer.limits.retention.bytes = Some(part_bytes * 2 + part_bytes / 2);
+    writer.maintain(Time(0), 0).unwrap();
+    assert_eq!(hours(&writer), [4, 8], "what nothing pins goes first");
+    pins.unpin("event-4");
+    writer.set_pins(pins);
+    writer.limits.retention.bytes = Some(part_bytes + part_bytes / 2);
+    writer.maintain(Time(0), 0).unwrap();
+    assert_eq!(hours(&writer), [8], "the event is over");
 }
 
 #[test]
