@@ -53,7 +53,7 @@ fn folder() -> PathBuf {
 }
 
 /// A port of this machine that nobody listens on.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let free = || {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.local_addr().expect("its number").port()
@@ -112,5 +112,23 @@ pub fn seaweed(bucket: &str) -> Option<Server> {
     // An earlier try may have made the bucket although its answer came too late.
     Some(wait(server, |port| {
         matches!(status(port, "PUT", &path), Some(200 | 409))
+    }))
+}
+
+/// What speaks MongoDB's protocol, with its data in memory.
+pub fn mongodb(port: u16) -> Option<Server> {
+    let program = installed("nx-27017")?;
+    let child = Command::new(program)
+        .args(["--db", "memory", "--host", "127.0.0.1", "-p", &port.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let server = Server {
+        child: child.expect("nx-27017 starts"),
+        folder: folder(),
+        port,
+    };
+    Some(wait(server, |port| {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
     }))
 }

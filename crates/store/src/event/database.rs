@@ -72,6 +72,9 @@ pub enum StoreError {
     /// The spool on disk.
     #[error("the spool {at} cannot be used: {why}")]
     Spool { at: String, why: std::io::Error },
+    /// A MongoDB; `record`: it refuses the event for what it is.
+    #[error("MongoDB: {why}")]
+    Mongo { why: String, record: bool },
     /// The database itself.
     #[error("event database: {0}")]
     Database(#[from] sqlx::Error),
@@ -82,6 +85,7 @@ impl StoreError {
     pub fn is_record(&self) -> bool {
         match self {
             Self::Record(_) | Self::TooLong { .. } => true,
+            Self::Mongo { record, .. } => *record,
             Self::Database(sqlx::Error::Database(error)) => {
                 error.is_unique_violation()
                     || error.is_foreign_key_violation()
@@ -102,12 +106,16 @@ pub enum Place {
     Folder(PathBuf),
     /// PostgreSQL.
     Url(String),
+    /// A MongoDB, which takes events and is asked by its own tools.
+    Mongo(String),
 }
 
 impl Place {
-    /// A PostgreSQL URL, or else a folder.
+    /// A PostgreSQL or MongoDB URL, or else a folder.
     pub fn parse(text: &str) -> Self {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
+            Self::Mongo(text.to_owned())
+        } else if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             Self::Url(text.to_owned())
         } else {
             Self::Folder(PathBuf::from(text))
@@ -119,6 +127,7 @@ impl Place {
         match self {
             Self::Folder(folder) => folder.join(FILE).is_file(),
             Self::Url(_) => true,
+            Self::Mongo(_) => false,
         }
     }
 
@@ -126,7 +135,7 @@ impl Place {
     pub fn shown(&self) -> String {
         match self {
             Self::Folder(folder) => folder.join(FILE).display().to_string(),
-            Self::Url(url) => match (url.find("://"), url.rfind('@')) {
+            Self::Url(url) | Self::Mongo(url) => match (url.find("://"), url.rfind('@')) {
                 (Some(scheme), Some(at)) if scheme + 3 < at => {
                     let user = url[scheme + 3..at].split(':').next().unwrap_or_default();
                     format!("{}{user}{}", &url[..scheme + 3], &url[at..])
@@ -139,7 +148,7 @@ impl Place {
     fn url(&self) -> String {
         match self {
             Self::Folder(folder) => format!("sqlite://{}?mode=rwc", escaped(&folder.join(FILE))),
-            Self::Url(url) => url.clone(),
+            Self::Url(url) | Self::Mongo(url) => url.clone(),
         }
     }
 }
@@ -173,6 +182,12 @@ impl EventStore {
             at: place.shown(),
             why,
         };
+        if matches!(place, Place::Mongo(_)) {
+            return Err(failed(
+                "Weir writes events to a MongoDB and does not read them there: ask it with its own tools"
+                    .to_owned(),
+            ));
+        }
         if let Place::Folder(folder) = place {
             std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
         }

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{EventRecord, EventStore, Place, Spool, StoreError};
+use super::mongo::MongoSink;
+use super::{EventRecord, EventStore, Place, Put, Spool, StoreError};
 
 /// How long the database may take for a batch before it counts as failing.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,11 +37,41 @@ pub struct KeeperStats {
     pub failures: u64,
 }
 
+/// What takes the events.
+#[derive(Clone, Debug)]
+enum Database {
+    Ours(EventStore),
+    Mongo(MongoSink),
+}
+
+impl Database {
+    async fn open(place: &Place) -> Result<Self, StoreError> {
+        Ok(match place {
+            Place::Mongo(url) => Self::Mongo(MongoSink::open(place, url).await?),
+            Place::Folder(_) | Place::Url(_) => Self::Ours(EventStore::open(place).await?),
+        })
+    }
+
+    async fn put(&self, records: &[EventRecord]) -> Result<Put, StoreError> {
+        match self {
+            Self::Ours(store) => store.put(records).await,
+            Self::Mongo(sink) => sink.put(records).await,
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Ours(store) => store.close().await,
+            Self::Mongo(sink) => sink.close().await,
+        }
+    }
+}
+
 /// The one owner of event database and spool.
 #[derive(Debug)]
 pub struct Keeper {
     place: Place,
-    store: Option<EventStore>,
+    database: Option<Database>,
     spool: Spool,
     stats: KeeperStats,
     pause: Duration,
@@ -52,9 +83,9 @@ pub struct Keeper {
 impl Keeper {
     /// Opens the database; what waits in the spool is brought in with the first events.
     pub async fn open(place: Place, spool: Spool) -> Result<Self, StoreError> {
-        let store = EventStore::open(&place).await?;
+        let database = Database::open(&place).await?;
         let mut keeper = Self::waiting(place, spool);
-        keeper.store = Some(store);
+        keeper.database = Some(database);
         Ok(keeper)
     }
 
@@ -62,7 +93,7 @@ impl Keeper {
     pub fn waiting(place: Place, spool: Spool) -> Self {
         Self {
             place,
-            store: None,
+            database: None,
             spool,
             stats: KeeperStats::default(),
             pause: PAUSE_MIN,
@@ -93,12 +124,19 @@ impl Keeper {
         }
     }
 
+    /// Brings in what waits when it is time for another try. To be called when no event comes.
+    pub async fn tick(&mut self) {
+        if self.is_due() {
+            self.catch_up().await;
+        }
+    }
+
     /// Brings in what waits, without minding the pause. True when nothing waits any more.
     pub async fn finish(&mut self) -> bool {
         self.retry_at = None;
         self.catch_up().await;
-        if let Some(store) = &self.store {
-            store.close().await;
+        if let Some(database) = &self.database {
+            database.close().await;
         }
         self.spool.is_empty()
     }
@@ -167,14 +205,14 @@ impl Keeper {
     }
 
     async fn put(&mut self, records: &[EventRecord]) -> Result<(), StoreError> {
-        let store = match &self.store {
-            Some(store) => store.clone(),
+        let database = match &self.database {
+            Some(database) => database.clone(),
             None => {
-                let store = in_time(EventStore::open(&self.place)).await?;
-                self.store.insert(store).clone()
+                let database = in_time(Database::open(&self.place)).await?;
+                self.database.insert(database).clone()
             }
         };
-        let put = in_time(store.put(records)).await?;
+        let put = in_time(database.put(records)).await?;
         self.stats.stored += put.stored;
         self.stats.stale += put.stale;
         (self.retry_at, self.pause, self.trouble) = (None, PAUSE_MIN, None);

@@ -1,4 +1,5 @@
-//! The event database: SQLite in a folder, or PostgreSQL by URL, through the same migrations and the same statements.
+//! The event database: SQLite in a folder, or PostgreSQL by URL, through the same migrations and the same statements; a
+//! MongoDB takes events as well.
 //! What comes in is the event contract, one JSON line an event, so that a stored event reads the same when the method
 //! that found it is long gone.
 
@@ -6,6 +7,7 @@ mod audit;
 mod database;
 mod filter;
 mod keeper;
+mod mongo;
 mod read;
 mod record;
 mod retain;

@@ -3,6 +3,7 @@
 
 mod cases;
 mod keeping;
+mod mongo;
 mod people;
 mod postgres;
 
