@@ -172,6 +172,7 @@ fn config() -> String {
          | `[[sites]]` | none | a site with stores of its own (docs/guide/serve.md): `name`, `collect`, `watch`, `inside` |\n\
          | `serve.store` | the state folder | folder of flows, events, accounts and learned state |\n\
          | `serve.flows` | the folder | `\"s3://BUCKET/PREFIX\"` or `\"clickhouse://HOST/DATABASE\"`: flow records go there instead |\n\
+         | `serve.events_copy` | none | `\"mongodb://HOST/DATABASE\"` or `\"postgres://HOST/DATABASE\"`: every event goes there as well |\n\
          | `serve.watch` | none | folder whose capture files are read as they come |\n\
          | `serve.collect` | `[\"netflow\", \"ipfix\", \"sflow\"]` | where flow exports are taken; `[]`: nowhere |\n\
          | `serve.keep_days` | no limit | days that flow records and transactions are kept |\n\

@@ -21,6 +21,7 @@ mod openapi;
 mod overview;
 pub mod patterns;
 mod problem;
+mod profiles;
 mod search;
 mod searches;
 mod second_factor;

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use crate::sites::{SITE, Scope};
 use crate::{
     App, audit, events, exporters, exports, false_positives, filter, flows, guard, health, hosts, indicators,
-    jobs, methods, overview, patterns, searches, second_factor, session, settings, sign_in, start, stream,
-    users,
+    jobs, methods, overview, patterns, profiles, searches, second_factor, session, settings, sign_in, start,
+    stream, users,
 };
 
 /// Where the interface lies.
@@ -76,6 +76,8 @@ pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(flows::groups))
         .routes(routes!(flows::series))
         .routes(routes!(flows::columns))
+        .routes(routes!(profiles::list))
+        .routes(routes!(profiles::series))
         .routes(routes!(filter::check))
         .routes(routes!(filter::complete))
         .routes(routes!(methods::list))

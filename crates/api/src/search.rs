@@ -75,16 +75,24 @@ async fn once(
     window: Window,
     search: Arc<Search>,
 ) -> Result<std::result::Result<Answer, SearchError>> {
-    let busy = || Problem::later(StatusCode::SERVICE_UNAVAILABLE, "too many searches at once", 5);
-    let place = tokio::time::timeout(WAIT, app.searches.clone().acquire_owned()).await;
-    let place = place.map_err(|_| busy())?.map_err(Problem::internal)?;
     let flows = flows(app)?;
     let control = Arc::new(Control::new(1, MEMORY));
     let _cancel = CancelOnDrop(control.clone());
+    in_turn(app, move || ask(&flows, window, &search, &control)).await
+}
+
+/// Does work that reads the store, on a thread that may block, when it is its turn.
+pub(crate) async fn in_turn<T: Send + 'static>(
+    app: &Arc<App>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let busy = || Problem::later(StatusCode::SERVICE_UNAVAILABLE, "too many searches at once", 5);
+    let place = tokio::time::timeout(WAIT, app.searches.clone().acquire_owned()).await;
+    let place = place.map_err(|_| busy())?.map_err(Problem::internal)?;
     let work = tokio::task::spawn_blocking(move || {
         // The place is given back when the work ends, not when somebody stops waiting for it.
         let _place = place;
-        ask(&flows, window, &search, &control)
+        work()
     });
     let slow = || {
         Problem::new(
@@ -110,7 +118,7 @@ pub(crate) fn ask(
     control: &Control,
 ) -> std::result::Result<Answer, SearchError> {
     match flows {
-        Flows::Own { disk, shared } => search::run(search, &sources(disk, shared, window), control),
+        Flows::Own { disk, shared, .. } => search::run(search, &sources(disk, shared, window), control),
         Flows::ClickHouse { client, site } => search::run_in_clickhouse(search, client, site, control),
     }
 }

@@ -43,7 +43,12 @@ pub struct MethodPage {
 #[derive(Clone)]
 pub enum Flows {
     /// On a disk of this machine, or in an object store; what is not there yet is in memory.
-    Own { disk: Arc<dyn Disk>, shared: Shared },
+    Own {
+        disk: Arc<dyn Disk>,
+        shared: Shared,
+        /// What is counted of them, by step.
+        profiles: [Shared; 3],
+    },
     /// In a ClickHouse.
     ClickHouse { client: Arc<Client>, site: String },
 }

@@ -126,7 +126,7 @@ impl Counted {
 /// A store on disk.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StoreStatus {
-    /// `events` or `flows`.
+    /// `events`, `flows`, or `events-copy`: the second database of events.
     pub name: String,
     pub rows: u64,
     /// Bytes on disk.

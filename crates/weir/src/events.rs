@@ -244,7 +244,7 @@ fn keep(
 fn spool_of(place: &Place) -> Result<PathBuf> {
     match place {
         Place::Folder(folder) => Ok(folder.join("events.spool")),
-        Place::Url(_) => {
+        Place::Url(_) | Place::Mongo(_) => {
             let from = |name: &str| {
                 std::env::var_os(name)
                     .filter(|value| !value.is_empty())

@@ -584,6 +584,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The profiles. */
+        get: operations["get_profiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profiles/{name}/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a profile counted, over time. */
+        get: operations["get_profiles_name_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/searches": {
         parameters: {
             query?: never;
@@ -1010,6 +1044,12 @@ export interface components {
             parts: components["schemas"]["Counted"][];
             /** Format: int64 */
             total: number;
+        };
+        /** @description A channel of a profile. */
+        ChannelShown: {
+            /** @description In the filter language, within the profile's. */
+            filter: string;
+            name: string;
         };
         /** @description What a filter is. */
         Checked: {
@@ -2004,6 +2044,35 @@ export interface components {
              */
             type: string;
         };
+        /** @description Numbers of a channel over time. Steps without records are left out. */
+        ProfileSeries: {
+            channel: string;
+            /** @description Which records. */
+            class: string;
+            columns: components["schemas"]["FlowColumn"][];
+            profile: string;
+            /** @description Cells in the order of the columns: number, text, true, false or null. */
+            rows: Record<string, never>[][];
+            span: components["schemas"]["Span"];
+            /** Format: double */
+            step_s: number;
+        };
+        /** @description A profile. */
+        ProfileShown: {
+            /** @description Is it counted? Otherwise what was counted can still be asked. */
+            active: boolean;
+            channels: components["schemas"]["ChannelShown"][];
+            /** @description In the filter language. */
+            filter: string;
+            name: string;
+            title: string;
+        };
+        /** @description What is counted. */
+        Profiles: {
+            profiles: components["schemas"]["ProfileShown"][];
+            /** @description Since when each step is known, finest first. */
+            steps: components["schemas"]["StepShown"][];
+        };
         /** @description The rule that an event proposes. */
         ProposedRule: {
             /** @description This method and submethod, this source, these targets and ports. */
@@ -2352,7 +2421,7 @@ export interface components {
              * @description Days until the disk is full at the present rate.
              */
             days_left?: number | null;
-            /** @description `events` or `flows`. */
+            /** @description `events`, `flows`, or `events-copy`: the second database of events. */
             name: string;
             /** Format: int64 */
             rows: number;
@@ -3931,6 +4000,94 @@ export interface operations {
                 };
             };
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_profiles: {
+        parameters: {
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profiles"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_profiles_name_series: {
+        parameters: {
+            query?: {
+                /** @description Steps that begin at or after: RFC 3339, `now`, `now-2h` (s, m, h, d). A day before `until` when absent. */
+                since?: string;
+                /** @description And before; `now` when absent. */
+                until?: string;
+                /** @description A channel; the first when absent. */
+                channel?: string;
+                /** @description `all`, `tcp`, `udp`, `icmp` or `other`; `all` when absent. */
+                class?: string;
+                /** @description Seconds of a step, rounded up to a multiple of 30 of which the span has at most 2000; about 120 steps when absent. */
+                step?: number;
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileSeries"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -62,6 +62,59 @@ fn lists_groups_and_series() {
 }
 
 #[test]
+fn profiles() {
+    block_on(async {
+        let house = House::new("profiles", FLOWS).await;
+        let viewer = house.badge(Role::Viewer).await;
+        let get = async |path: &str| house.get(path, &viewer).await;
+        let list = get("/profiles").await.json();
+        let all = json!({"name": "all", "title": "All sources", "filter": "any", "active": true,
+            "channels": [{"name": "all", "filter": "any"}]});
+        assert_eq!(list["profiles"], json!([all]));
+        let seconds: Vec<i64> = list["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|step| step["seconds"].as_i64().unwrap())
+            .collect();
+        assert_eq!(seconds, [30, 300, 86_400]);
+        assert!(list["steps"][0]["since"].is_string(), "{list}");
+        let of = async |rest: &str| get(&format!("/profiles/{rest}{SPAN}")).await;
+        let series = of("all/series?step=45&").await.json();
+        assert_eq!(
+            (&series["step_s"], &series["channel"], &series["class"]),
+            (&json!(60.0), &json!("all"), &json!("all"))
+        );
+        let asked = get(&format!("/flows/series?step=60&{SPAN}")).await.json();
+        // Flows, packets and bytes of steps that have any.
+        let figures = |answer: &serde_json::Value| -> Vec<serde_json::Value> {
+            let rows = answer["rows"].as_array().unwrap().iter();
+            let rows = rows.filter(|row| row[1] != 0);
+            rows.map(|row| json!(row.as_array().unwrap()[..4])).collect()
+        };
+        assert_eq!(figures(&series), figures(&asked));
+        assert_eq!(series["columns"].as_array().unwrap().len(), 11);
+        let udp = of("all/series?class=udp&").await.json();
+        assert_eq!(
+            udp["rows"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|row| row[1] != 0)
+                .count(),
+            0
+        );
+        for (path, status) in [
+            ("none/series?", StatusCode::NOT_FOUND),
+            ("all/series?channel=none&", StatusCode::BAD_REQUEST),
+            ("all/series?class=sctp&", StatusCode::BAD_REQUEST),
+        ] {
+            assert_eq!(of(path).await.status, status, "{path}");
+        }
+    });
+}
+
+#[test]
 fn hosts() {
     block_on(async {
         let house = House::new("hosts", FLOWS).await;

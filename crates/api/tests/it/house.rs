@@ -69,6 +69,7 @@ impl Shared {
             flows: Some(Flows::Own {
                 disk: Arc::new(LocalDisk::new(folder).unwrap()),
                 shared: store.shared().0,
+                profiles: store.profiles().shared(),
             }),
             flow_line: |flow| json!({"src_ip": flow.key.initiator_ip, "start": flow.start.0}).to_string(),
             csv: Csv {

@@ -83,7 +83,8 @@ pub(super) struct CollectArgs {
     /// events in the folder's database events.db, unless --events names another. `weir flows` and `weir events` read them.
     #[arg(long, value_name = "DIR|URL")]
     store: Option<PathBuf>,
-    /// Store events as well: a folder (SQLite, made when missing) or a postgres:// URL. `weir events` reads them.
+    /// Store events as well: a folder (SQLite, made when missing) or a postgres:// URL, which `weir events` reads, or a
+    /// mongodb:// URL (docs/guide/event-database.md).
     #[arg(long, value_name = "DIR|URL", conflicts_with_all = ["flows", "no_detect"])]
     events: Option<String>,
     /// Take up what methods learned in earlier runs from this folder, and keep there what they learn now.

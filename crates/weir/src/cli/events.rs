@@ -423,12 +423,17 @@ pub(super) fn now() -> Time {
 
 /// What `--events` of the reading commands says.
 pub(super) fn place(text: &str) -> Result<Place> {
-    ensure!(!text.is_empty(), "--events needs a folder or a postgres:// URL");
+    ensure!(
+        !text.is_empty(),
+        "--events needs a folder, or a postgres:// or mongodb:// URL"
+    );
     let looks_like_url = text.contains("://");
     let place = Place::parse(text);
     if looks_like_url && matches!(place, Place::Folder(_)) {
         let scheme = text.split("://").next().context("a scheme")?;
-        bail!("--events takes a folder (SQLite) or a postgres:// URL; there is no {scheme}:// database");
+        bail!(
+            "--events takes a folder (SQLite), or a postgres:// or mongodb:// URL; there is no {scheme}:// database"
+        );
     }
     Ok(place)
 }

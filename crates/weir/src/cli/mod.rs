@@ -133,7 +133,8 @@ struct ReadArgs {
     /// Print every update of an event, not only its last state (with --output json).
     #[arg(long)]
     follow_updates: bool,
-    /// Store events as well: a folder (SQLite, made when missing) or a postgres:// URL. `weir events` reads them.
+    /// Store events as well: a folder (SQLite, made when missing) or a postgres:// URL, which `weir events` reads, or a
+    /// mongodb:// URL (docs/guide/event-database.md).
     #[arg(long, value_name = "DIR|URL", conflicts_with_all = ["flows", "transactions", "no_detect"])]
     events: Option<String>,
     /// Take up what methods learned in earlier runs from this folder, and keep there what they learn now. For captures

@@ -10,7 +10,11 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use weir_model::{Quantity, Time};
 use weir_output::stamp::rfc3339;
-use weir_store::flow::profile::{CLASSES, Class, Kept, Point, STEPS, Series, View, series, table};
+use weir_store::flow::StoreError;
+use weir_store::flow::profile::{
+    CLASSES, Class, Kept, Point, STEPS, Series, SeriesError, View, series, table,
+};
+use weir_store::flow::search::Table;
 
 use super::eprint_line;
 use super::flows::{print, when};
@@ -29,6 +33,8 @@ const STEPS_MS: [i64; 8] = [
     7 * DAY_MS,
 ];
 const LINES_MAX: i64 = 100;
+/// Times the store is looked at anew because another process merged its parts.
+const TRIES_MAX: usize = 5;
 
 pub(super) const EXAMPLES: &str = "\
 In the configuration:
@@ -133,7 +139,21 @@ pub(super) fn run(args: &ProfilesArgs) -> Result<ExitCode> {
     match &args.verb {
         None | Some(Verb::List) => out.write_all(list(&view()?).as_bytes())?,
         Some(Verb::Show { name }) => out.write_all(show(kept(&view()?, name)?).as_bytes())?,
-        Some(Verb::Series(asked)) => print_series(&view()?, asked, &mut out)?,
+        Some(Verb::Series(asked)) => {
+            let mut tries = 1;
+            let table = loop {
+                match counted(&view()?, asked) {
+                    // Its parts were merged meanwhile.
+                    Err(error) if tries < TRIES_MAX && is_gone(&error) => tries += 1,
+                    other => break other?,
+                }
+            };
+            match asked.output {
+                Form::Text => print::text(&table, &[], &mut out)?,
+                Form::Json => print::json(&table, &mut out)?,
+                Form::Csv => print::csv(&table, &mut out)?,
+            }
+        }
         Some(Verb::Fill { name }) => fill(&store, name)?,
         Some(Verb::Forget { name }) => forget(&store, name)?,
     }
@@ -193,7 +213,13 @@ fn show(kept: &Kept) -> String {
     text
 }
 
-fn print_series(view: &View, args: &SeriesArgs, out: &mut impl Write) -> Result<()> {
+/// Is a file of the store not there any more?
+fn is_gone(error: &anyhow::Error) -> bool {
+    let store = error.downcast_ref::<SeriesError>();
+    matches!(store, Some(SeriesError::Store(StoreError::Disk(error))) if error.kind() == io::ErrorKind::NotFound)
+}
+
+fn counted(view: &View, args: &SeriesArgs) -> Result<Table> {
     let kept = kept(view, &args.name)?;
     let channel = match &args.channel {
         Some(channel) => channel,
@@ -230,13 +256,7 @@ fn print_series(view: &View, args: &SeriesArgs, out: &mut impl Write) -> Result<
         None => fitting(&ask(DAY_MS, window)?, window),
     };
     let points = ask(step_ms, window)?;
-    let table = table(&points, args.class, step_ms);
-    let printed = match args.output {
-        Form::Text => print::text(&table, &[], out),
-        Form::Json => print::json(&table, out),
-        Form::Csv => print::csv(&table, out),
-    };
-    Ok(printed?)
+    Ok(table(&points, args.class, step_ms))
 }
 
 /// The finest step that gives few enough lines for these days.

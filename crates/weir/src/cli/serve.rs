@@ -140,6 +140,7 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode> {
         collect,
         retention: configured.retention,
         flows: args.flows.or(configured.flows),
+        events_copy: configured.events_copy,
         profiles,
         keep_profiles: configured.profiles,
     };

@@ -12,7 +12,7 @@ use crate::collect::Listen;
 use crate::storing;
 
 /// Its keys, and what they do.
-pub(super) const KEYS: [(&str, &str); 13] = [
+pub(super) const KEYS: [(&str, &str); 14] = [
     (
         "listen",
         "Where the web interface and the API listen; 127.0.0.1:8844 when absent.",
@@ -24,6 +24,10 @@ pub(super) const KEYS: [(&str, &str); 13] = [
     (
         "flows",
         "Where flow records go instead of the folder: s3://BUCKET/PREFIX or clickhouse://HOST/DATABASE.",
+    ),
+    (
+        "events_copy",
+        "A database that every event goes to as well: mongodb://HOST/DATABASE or postgres://HOST/DATABASE.",
     ),
     ("watch", "Folder whose capture files are read as they come."),
     (
@@ -70,6 +74,8 @@ pub struct ServeConfig {
     pub store: Option<PathBuf>,
     /// URL of an object store or a ClickHouse for flow records.
     pub flows: Option<PathBuf>,
+    /// URL of a database that every event goes to as well.
+    pub events_copy: Option<String>,
     /// Folder whose capture files are read.
     pub watch: Option<PathBuf>,
     /// Where flow exports are taken; an empty list: nowhere.
@@ -103,6 +109,7 @@ impl Default for ServeConfig {
             listen: None,
             store: None,
             flows: None,
+            events_copy: None,
             watch: None,
             collect: None,
             tls_cert: None,
@@ -127,6 +134,7 @@ impl ServeConfig {
                 "listen" => config.listen = Some(parsed(&place, value)?),
                 "store" => config.store = Some(text(&place, value)?.into()),
                 "flows" => config.flows = Some(flows_url(&place, value)?),
+                "events_copy" => config.events_copy = Some(events_url(&place, value)?),
                 "watch" => config.watch = Some(text(&place, value)?.into()),
                 "tls_cert" => config.tls_cert = Some(text(&place, value)?.into()),
                 "tls_key" => config.tls_key = Some(text(&place, value)?.into()),
@@ -165,6 +173,14 @@ fn flows_url(place: &str, value: &Value) -> Result<PathBuf> {
         Ok(url)
     } else {
         Err(bad(place, "must be an s3:// or clickhouse:// URL"))
+    }
+}
+
+fn events_url(place: &str, value: &Value) -> Result<String> {
+    let url = text(place, value)?;
+    match weir_store::event::Place::parse(url) {
+        weir_store::event::Place::Folder(_) => Err(bad(place, "must be a mongodb:// or postgres:// URL")),
+        _ => Ok(url.to_owned()),
     }
 }
 

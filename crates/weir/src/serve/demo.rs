@@ -72,6 +72,7 @@ pub fn demo(demo: Demo, say: fn(&str)) -> Result<()> {
         profiles: &[],
         keep_profiles: Default::default(),
         flows: None,
+        events_copy: None,
     };
     let site = Site::open(&places, DEFAULT_SITE, &configured)?;
     let sites = vec![site.clone()];

@@ -19,6 +19,8 @@ use weir_store::flow::profile::Profile;
 use weir_store::flow::{Limits, Retention};
 use weir_triage::{Change, Rules};
 
+use super::copying::Copying;
+use super::pinning::Pinning;
 use super::records::{self, Counted, Records, Sending};
 use super::status::Board;
 use crate::pipeline::Consumer;
@@ -41,6 +43,10 @@ pub(super) struct Stores {
     readers: Flows,
     /// Sends records away, where they do not stay in the folder.
     sending: Option<Sending>,
+    /// A second database of events.
+    copy: Option<Copying>,
+    /// What stays while events are open.
+    pinning: Mutex<Pinning>,
     /// Flow records given to the store.
     pub(super) given: AtomicU64,
     /// Why the flow store failed last, until it works again.
@@ -68,6 +74,8 @@ pub(super) struct Places<'a> {
     pub(super) keep_profiles: [Retention; 3],
     /// URL of an object store or a ClickHouse for flow records.
     pub(super) flows: Option<&'a Path>,
+    /// URL of a database that every event goes to as well.
+    pub(super) events_copy: Option<&'a str>,
 }
 
 impl Stores {
@@ -94,6 +102,8 @@ impl Stores {
         let place = Place::Folder(folder.to_owned());
         let keeper = runtime.block_on(Keeper::open(place.clone(), spool))?;
         let store = runtime.block_on(EventStore::open(&place))?;
+        let copy = places.events_copy;
+        let copy = copy.map(|url| Copying::start(url, folder)).transpose()?;
         let rules = Rules::default();
         let kept = runtime.block_on(store.rules(None))?;
         rules.set(kept.into_iter().map(|kept| kept.rule).collect());
@@ -101,6 +111,8 @@ impl Stores {
             folder: folder.to_owned(),
             readers,
             sending,
+            copy,
+            pinning: Mutex::new(Pinning::new(flows.pins())),
             flows: Mutex::new(flows),
             events: Mutex::new(Events {
                 runtime,
@@ -145,11 +157,14 @@ impl Stores {
             days_left: None,
             trouble: events.keeper.trouble().map(str::to_owned),
         };
-        (vec![flows, kept], counted, stats)
+        let copy = self.copy.as_ref().map(Copying::status);
+        let stores = [flows, kept].into_iter().chain(copy);
+        (stores.collect(), counted, stats)
     }
 
-    /// Syncs what is due, and makes room when the disk runs full.
+    /// Keeps the evidence of open events, syncs what is due, and makes room when the disk runs full.
     pub(super) fn tick(&self) {
+        self.pin();
         let ticked = lock(&self.flows).tick(&self.folder);
         self.note(ticked.map_err(|error| error.to_string()));
         self.count_hidden();
@@ -170,6 +185,21 @@ impl Stores {
         }
     }
 
+    /// Tells the store what to keep for open events.
+    fn pin(&self) {
+        let pins = lock(&self.pinning).take();
+        if let Some(pins) = pins
+            && lock(&self.flows).pin(&pins).is_err()
+        {
+            lock(&self.pinning).again();
+        }
+    }
+
+    /// Events for whose evidence nothing is kept, because there are too many.
+    pub(super) fn not_pinned(&self) -> u64 {
+        lock(&self.pinning).refused()
+    }
+
     fn append(&self, batch: &Batch) {
         self.given.fetch_add(batch.flows.len() as u64, Ordering::Relaxed);
         let appended = lock(&self.flows).append(batch);
@@ -181,17 +211,26 @@ impl Stores {
     }
 
     fn keep(&self, records: Vec<EventRecord>) {
+        let copied = self.copy.as_ref().map(|_| records.clone());
         let mut events = lock(&self.events);
         let Events { runtime, keeper, .. } = &mut *events;
         runtime.block_on(keeper.keep(records));
+        drop(events);
+        if let (Some(copy), Some(records)) = (&self.copy, copied) {
+            copy.keep(records);
+        }
     }
 
     /// Everything is on the disk.
     pub(super) fn finish(&self) -> Result<()> {
         self.count_hidden();
+        self.pin();
         lock(&self.flows).finish()?;
         if let Some(sending) = &self.sending {
             sending.end();
+        }
+        if let Some(copy) = &self.copy {
+            copy.end();
         }
         let mut events = lock(&self.events);
         let Events { runtime, keeper, .. } = &mut *events;
@@ -264,6 +303,9 @@ impl Keeping {
         }
         let (changes, records): (Vec<Change>, Vec<EventRecord>) = self.waiting.drain(..).unzip();
         self.stores.keep(records);
+        for change in &changes {
+            lock(&self.stores.pinning).hear(change);
+        }
         for change in &changes {
             self.app.stream().tell("event", &told(change));
         }

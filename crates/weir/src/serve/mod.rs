@@ -4,10 +4,12 @@
 mod configured;
 mod connections;
 mod control;
+mod copying;
 mod demo;
 mod folder;
 mod http;
 mod keeping;
+mod pinning;
 mod program;
 mod records;
 mod reports;
@@ -78,6 +80,8 @@ pub struct Serve {
     pub retention: Retention,
     /// URL of an object store or a ClickHouse for flow records; in the folder without it.
     pub flows: Option<PathBuf>,
+    /// URL of a database that every event goes to as well.
+    pub events_copy: Option<String>,
     /// What is counted of them beside the profile of all records, and how long that is kept, by step.
     pub profiles: Vec<Profile>,
     pub keep_profiles: [Retention; 3],
@@ -101,6 +105,7 @@ pub fn run(serve: Serve, say: fn(&str)) -> Result<()> {
         profiles: &serve.profiles,
         keep_profiles: serve.keep_profiles.clone(),
         flows: serve.flows.as_deref(),
+        events_copy: serve.events_copy.as_deref(),
     };
     let names = others.iter().map(|site| site.name.as_str());
     let sites = [DEFAULT_SITE].into_iter().chain(names);

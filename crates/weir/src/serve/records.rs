@@ -14,7 +14,7 @@ use weir_api::status::StoreStatus;
 use weir_model::Batch;
 use weir_store::flow::clickhouse::{Client, Feed, Held, Place, held};
 use weir_store::flow::profile::Profile;
-use weir_store::flow::{FlowStore, Health, Limits, StoreError};
+use weir_store::flow::{FlowStore, Health, Limits, Pins, StoreError};
 use weir_store::object::ObjectDisk;
 use weir_store::{Delivery, Disk, LocalDisk};
 
@@ -95,13 +95,23 @@ pub(super) fn open(
         Store::Folder(store) => {
             let disk: Arc<dyn Disk> = Arc::new(LocalDisk::reading(name));
             let shared = store.shared().0;
-            Ok((Records::Folder(store), Flows::Own { disk, shared }, None))
+            let profiles = store.profiles().shared();
+            Ok((
+                Records::Folder(store),
+                Flows::Own {
+                    disk,
+                    shared,
+                    profiles,
+                },
+                None,
+            ))
         }
         Store::Objects(objects) => {
             let OnObjects { store, disk, local } = *objects;
             let flows = Flows::Own {
                 disk: disk.clone(),
                 shared: store.shared().0,
+                profiles: store.profiles().shared(),
             };
             let sent = disk.clone();
             let sending = Sending::start(move || sent.step(), Arc::default())?;
@@ -142,6 +152,22 @@ pub(super) fn open(
 }
 
 impl Records {
+    /// What is pinned; nothing in a ClickHouse, where days go as a whole.
+    pub(super) fn pins(&self) -> Pins {
+        match self {
+            Self::Folder(store) | Self::Objects { store, .. } => store.pins().clone(),
+            Self::ClickHouse { .. } => Pins::default(),
+        }
+    }
+
+    /// Keeps what is pinned.
+    pub(super) fn pin(&mut self, pins: &Pins) -> Result<(), StoreError> {
+        match self {
+            Self::Folder(store) | Self::Objects { store, .. } => store.set_pins(pins),
+            Self::ClickHouse { .. } => Ok(()),
+        }
+    }
+
     pub(super) fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
         match self {
             Self::Folder(store) | Self::Objects { store, .. } => store.append(batch, now()),

@@ -195,6 +195,7 @@ impl Board {
             blind: notes.blind.clone(),
             anomalies: [
                 ("flow_records_dropped", stored.dropped),
+                ("evidence_not_pinned", stores.not_pinned()),
                 ("events_rejected", keeper.rejected),
                 ("events_lost", keeper.lost),
                 ("event_spool_torn", keeper.torn),

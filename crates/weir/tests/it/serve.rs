@@ -231,12 +231,14 @@ fn from_the_first_start_to_the_stop() {
     assert_eq!(house.stop().0, Some(0));
 }
 
-/// Flow records in an object store: searched there, counted in health, told by `--info`.
+/// Flow records in an object store: searched there, counted in health, told by `--info`. Events in a MongoDB as well, which is
+/// away for a while.
 #[test]
-fn flows_go_elsewhere() {
+fn flows_and_events_go_elsewhere() {
     let Some(seaweed) = server::seaweed("flows") else {
         return;
     };
+    let mongo_port = server::free_port();
     let folder = std::env::temp_dir().join(format!("weir-serve-elsewhere-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let url = format!(
@@ -244,7 +246,8 @@ fn flows_go_elsewhere() {
         seaweed.port,
         folder.join("local").display()
     );
-    let text = format!("[serve]\nflows = {url:?}\n");
+    let copy = format!("mongodb://127.0.0.1:{mongo_port}/siem");
+    let text = format!("[serve]\nflows = {url:?}\nevents_copy = {copy:?}\n");
     std::fs::write(folder.join("weir.toml"), text).unwrap();
     let args = [
         "serve",
@@ -263,10 +266,21 @@ fn flows_go_elsewhere() {
     house.until(&format!("/overview?{SPAN}"), |overview| {
         overview["traffic"]["flows"] == 3648
     });
+    let store = |health: &Value, name: &str| -> Value {
+        let stores = health["status"]["stores"].as_array().cloned().unwrap_or_default();
+        let found = stores.into_iter().find(|store| store["name"] == name);
+        found.unwrap_or_default()
+    };
+    let away = house.until("/health", |health| {
+        store(health, "events-copy")["trouble"].is_string() && store(health, "flows")["rows"] == 3648
+    });
+    assert!(store(&away, "flows")["trouble"].is_null(), "{away}");
+    let Some(_mongo) = server::mongodb(mongo_port) else {
+        return;
+    };
     house.until("/health", |health| {
-        let stores = health["status"]["stores"].as_array();
-        let flows = stores.and_then(|stores| stores.iter().find(|store| store["name"] == "flows"));
-        flows.is_some_and(|flows| flows["rows"] == 3648 && flows["trouble"].is_null())
+        let copy = store(health, "events-copy");
+        copy["trouble"].is_null() && copy["rows"].as_u64() >= Some(3)
     });
     let grouped = format!("/flows/groups?{SPAN}&by=dst_port&filter=dst%20port%20445");
     let (status, groups) = house.ask("GET", &grouped, None);
