@@ -15,10 +15,13 @@ const TABLE_ENDS: [&[u8]; 3] = [b"1:y1:qe", b"1:y1:re", b"1:y1:ee"];
 /// The constant with which a client opens a connection to a tracker, then action 0.
 const TRACKER_CONNECT: &[u8] = &[0, 0, 0x04, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0];
 const TRACKER_CONNECT_LEN: usize = 16;
-/// Header of uTP; the packet that opens a connection is this long, with a few bytes more for extensions.
+/// Header of uTP.
 const UTP_LEN: usize = 20;
-/// Type 4 (SYN), version 1.
+/// Type 4 (SYN), version 1; type 0 (data), version 1.
 const UTP_SYN: u8 = 0x41;
+const UTP_DATA: u8 = 0x01;
+/// Extensions in use: selective acknowledgement (1), bits of extensions (2), reason of a close (3).
+const UTP_EXTENSION_MAX: u8 = 3;
 
 /// Nothing is kept.
 #[derive(Default)]
@@ -60,15 +63,38 @@ fn is_tracker(data: &[u8]) -> bool {
     data.len() == TRACKER_CONNECT_LEN && data.starts_with(TRACKER_CONNECT)
 }
 
-/// A uTP SYN: sequence number 1, nothing acknowledged, no extension or selective ACKs; programs use high ports.
+/// A uTP SYN: no delay measured yet, a window, nothing acknowledged, the extensions fill the rest; programs use high ports.
+/// BEP 29 begins sequence numbers at 1, libutp where it likes. Or data of a connection that begins with the handshake.
 fn is_utp(data: &[u8], ports: (u16, u16)) -> bool {
-    data.first() == Some(&UTP_SYN)
-        && data.len() >= UTP_LEN
-        && data.len() <= UTP_LEN + 16
-        && data[1] <= 2
-        && data[16..20] == [0, 1, 0, 0]
-        && ports.0 > 1_023
-        && ports.1 > 1_023
+    let Some((header, rest)) = data.split_first_chunk::<UTP_LEN>() else {
+        return false;
+    };
+    let [kind, extension, .., ack_high, ack_low] = *header;
+    let (delay, window) = (&header[8..12], &header[12..16]);
+    let opens = kind == UTP_SYN
+        && delay == [0; 4]
+        && window != [0; 4]
+        && (ack_high, ack_low) == (0, 0)
+        && extensions_fill(extension, rest);
+    let continues = kind == UTP_DATA && extension == 0 && rest.starts_with(HANDSHAKE);
+    (opens || continues) && ports.0 > 1_023 && ports.1 > 1_023
+}
+
+/// Is this the chain of extensions, each with the type of the next and its own length, and nothing else?
+fn extensions_fill(mut extension: u8, mut rest: &[u8]) -> bool {
+    while extension != 0 {
+        let [next, len, more @ ..] = rest else {
+            return false;
+        };
+        let Some(after) = more.get(usize::from(*len)..) else {
+            return false;
+        };
+        if extension > UTP_EXTENSION_MAX {
+            return false;
+        }
+        (extension, rest) = (*next, after);
+    }
+    rest.is_empty()
 }
 
 #[cfg(test)]
@@ -97,8 +123,25 @@ mod tests {
             0x41, 0, 0x12, 0x34, 1, 2, 3, 4, 0, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0,
         ];
         assert_eq!(probe(&utp), Probe::Match);
-        utp[17] = 2;
-        assert_eq!(probe(&utp), Probe::NoMatch);
+        // libutp: any first sequence number, the bits of extensions.
+        utp[1] = 2;
+        utp[16] = 0x86;
+        let mut libutp = utp.to_vec();
+        libutp.extend([0, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(probe(&libutp), Probe::Match);
+        assert_eq!(probe(&utp), Probe::NoMatch, "the extension is missing");
+        assert_eq!(probe(&libutp[..libutp.len() - 1]), Probe::NoMatch);
+        libutp[19] = 1;
+        assert_eq!(probe(&libutp), Probe::NoMatch, "something is acknowledged");
+        // The handshake over uTP, where the first packets were not seen.
+        let mut data = vec![1; 1];
+        data.extend([0; UTP_LEN - 1]);
+        data.extend_from_slice(HANDSHAKE);
+        assert_eq!(probe(&data), Probe::Match);
+        assert_eq!(
+            BitTorrent::probe(&data, Side::Initiator, (53, 51_413)),
+            Probe::NoMatch
+        );
     }
 
     /// A text that begins alike, a bencoded thing of another kind, nothing.

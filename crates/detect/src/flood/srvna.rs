@@ -22,6 +22,9 @@ crate::params! {
     clients_min: u32 = 3, 1..=100_000;
     /// Share of clients that fail in all clients of the service in the interval, 0 to 1.
     relative_unsuccessful: f64 = 0.8, 0.1..=1.0;
+    /// Time over which nobody at all is answered before a service is reported that answered earlier in the interval, seconds.
+    /// A service that is started anew stays away for less.
+    outage_s: f64 = 30.0, 1.0..=300.0;
     /// Mean tries per failing client of a service that never answered in this feed: somebody who needs it comes back.
     tries_per_client_min: f64 = 3.0, 1.0..=1000.0;
     /// Unanswered UDP flows within five minutes before a service is reported.
@@ -63,6 +66,50 @@ struct Service {
     clients: Vec<IpAddr>,
     good: Distinct,
     failing: Distinct,
+    /// Start of the latest flow that was answered.
+    last_answer: Time,
+    outage: Option<Outage>,
+}
+
+/// Tries that failed while nobody was answered.
+#[derive(Default)]
+struct Outage {
+    span: (Time, Time),
+    failures: u32,
+    clients: Distinct,
+}
+
+impl Service {
+    /// Somebody was answered: what failed before is no outage.
+    fn answered(&mut self, flow: &FlowRecord) {
+        self.answers = self.answers.saturating_add(1);
+        self.succeeded += 1;
+        self.good.add(flow.key.initiator_ip);
+        self.last_answer = self.last_answer.max(flow.flow_start);
+        self.outage = self
+            .outage
+            .take()
+            .filter(|outage| outage.span.0 > self.last_answer);
+    }
+
+    /// A try failed. Silence is known late, when its flow times out: one from before the last answer is no outage.
+    fn failed(&mut self, flow: &FlowRecord) {
+        let (client, start) = (flow.key.initiator_ip, flow.flow_start);
+        if self.failing.add(client) && self.clients.len() < CLIENTS_LISTED_MAX {
+            self.clients.push(client);
+        }
+        let (first, last) = self.span.unwrap_or((start, flow.end));
+        self.span = Some((first.min(start), last.max(flow.end)));
+        if start > self.last_answer {
+            let outage = self.outage.get_or_insert_with(|| Outage {
+                span: (start, start),
+                ..Outage::default()
+            });
+            outage.span = (outage.span.0.min(start), outage.span.1.max(start));
+            outage.failures += 1;
+            outage.clients.add(client);
+        }
+    }
 }
 
 /// A provider.
@@ -129,27 +176,17 @@ impl Method for ServiceNotAvailable {
         let Some(service) = state.service(flow, fate) else {
             return;
         };
-        let client = flow.key.initiator_ip;
         // The Internet knocks at dead ports all day long.
         let stranger = !flow.initiator_inside && service.answers == 0;
         if fate != Fate::Answered && stranger && !watched(params, cell.host) {
             return;
         }
         match fate {
-            Fate::Answered => {
-                service.answers = service.answers.saturating_add(1);
-                service.succeeded += 1;
-                service.good.add(client);
-                return;
-            }
+            Fate::Answered => return service.answered(flow),
             Fate::Rejected => service.rejected += 1,
             Fate::Silent => service.silent += 1,
         }
-        if service.failing.add(client) && service.clients.len() < CLIENTS_LISTED_MAX {
-            service.clients.push(client);
-        }
-        let (first, last) = service.span.unwrap_or((flow.flow_start, flow.end));
-        service.span = Some((first.min(flow.flow_start), last.max(flow.end)));
+        service.failed(flow);
     }
 
     fn on_tick(_: &Params, state: &mut State, _: &CellKey, _: Time) {
@@ -159,6 +196,7 @@ impl Method for ServiceNotAvailable {
                 proto: service.proto,
                 port: service.port,
                 answers: service.answers,
+                last_answer: service.last_answer,
                 ..Service::default()
             };
         }
@@ -229,7 +267,19 @@ fn report(
     let failures = service.rejected + service.silent;
     let (good, failing) = (service.good.count(), service.failing.count());
     let share = failing as f64 / (good + failing).max(1) as f64;
+    let outage = service.outage.as_ref();
+    let outage_s = outage.map_or(0.0, |outage| outage.span.1.secs_since(outage.span.0));
     let facts = Facts::new()
+        .input(
+            "outage_failures",
+            count(outage.map_or(0, |outage| outage.failures)),
+        )
+        .input(
+            "outage_clients",
+            Quantity::Count(outage.map_or(0, |outage| outage.clients.count())),
+        )
+        .input("outage", Quantity::Seconds(outage_s))
+        .limit("outage_s", Quantity::Seconds(params.outage_s))
         .input("failures", count(failures))
         .input("clients", Quantity::Count(failing))
         .input("share", Quantity::Ratio(share))

@@ -10,6 +10,12 @@ const STOPPED: Rule = &[
     Clause::at_least("share", "relative_unsuccessful"),
     Clause::at_least("answered_before", "once"),
 ];
+const CUT_OFF: Rule = &[
+    Clause::at_least("outage_failures", "attempts_min"),
+    Clause::at_least("outage_clients", "clients_min"),
+    Clause::at_least("outage", "outage_s"),
+    Clause::at_least("answered_before", "once"),
+];
 const NEVER_THERE: Rule = &[
     Clause::at_least("failures", "attempts_min"),
     Clause::at_least("clients", "clients_min"),
@@ -37,7 +43,7 @@ pub(super) const META: MethodMeta = MethodMeta {
         SubmethodMeta {
             name: "TCPService",
             about: "A TCP service answers nobody although several clients keep trying",
-            rules: &[STOPPED, NEVER_THERE],
+            rules: &[STOPPED, CUT_OFF, NEVER_THERE],
             reason: "{Service} of {source} left {failures} tries of {clients} clients without an answer in {span}",
             needs: &[Need::TcpFlags],
             techniques: DENIAL,
@@ -45,7 +51,7 @@ pub(super) const META: MethodMeta = MethodMeta {
         SubmethodMeta {
             name: "TCPServiceReset",
             about: "A TCP service refuses everybody although several clients keep trying",
-            rules: &[STOPPED, NEVER_THERE],
+            rules: &[STOPPED, CUT_OFF, NEVER_THERE],
             reason: "{Service} of {source} refused {rejected} of {failures} tries of {clients} clients in {span}",
             needs: &[Need::TcpFlags],
             techniques: DENIAL,
@@ -53,12 +59,20 @@ pub(super) const META: MethodMeta = MethodMeta {
         SubmethodMeta {
             name: "UDPService",
             about: "A UDP service that used to answer answers nobody although several clients keep asking",
-            rules: &[&[
-                Clause::at_least("failures", "udp_threshold"),
-                Clause::at_least("clients", "clients_min"),
-                Clause::at_least("share", "relative_unsuccessful"),
-                Clause::at_least("answered_before", "udp_answers_min"),
-            ]],
+            rules: &[
+                &[
+                    Clause::at_least("failures", "udp_threshold"),
+                    Clause::at_least("clients", "clients_min"),
+                    Clause::at_least("share", "relative_unsuccessful"),
+                    Clause::at_least("answered_before", "udp_answers_min"),
+                ],
+                &[
+                    Clause::at_least("outage_failures", "udp_threshold"),
+                    Clause::at_least("outage_clients", "clients_min"),
+                    Clause::at_least("outage", "outage_s"),
+                    Clause::at_least("answered_before", "udp_answers_min"),
+                ],
+            ],
             reason: "{Service} of {source} left {failures} questions of {clients} clients without an answer in {span}",
             needs: &[],
             techniques: DENIAL,
@@ -72,7 +86,7 @@ pub(super) const META: MethodMeta = MethodMeta {
     same_as: &["DOS.SYNFlood", "DOS.Volumetric"],
     manual: Manual {
         what: "A service that people need does not work: it crashed, was stopped, a firewall rule cut it off, or an attack exhausts it. The provider is the source of the event, the clients that fail are its targets.",
-        basis: "Ended flows per inside provider and port in five minutes: tries that failed, clients that fail and clients that succeed. The service must have answered before in this feed; one that never did is reported only when its host is alive and inside clients come back several times each. UDP must always have answered before.",
+        basis: "Ended flows per inside provider and port in five minutes: tries that failed, clients that fail and clients that succeed; and tries that failed since anybody was last answered, for a service that stops within the five minutes. The service must have answered before in this feed; one that never did is reported only when its host is alive and inside clients come back several times each. UDP must always have answered before.",
         bias: "Silent in doubt: hosts outside (unless in service_providers), hosts that never sent anything, single clients, ports above 1023 tried from outside, tries without the client's SYN, and flow records without the other direction do not count. What answered is remembered in memory, for a day.",
         false_positives: "A service that moved while clients keep its old address; a planned stop; a workstation that left the network while others still want its shares.",
         response: "Ask the service whether it runs, then the firewalls between. If DOS names the same host, it is an attack.",

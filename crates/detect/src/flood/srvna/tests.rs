@@ -27,8 +27,38 @@ fn a_service_stops() {
     );
     check::<ServiceNotAvailable>(
         &format!(
-            "{WORKS}@400s x2 10.0.0.{{14..15}} <> 10.0.0.9:445 tcp APRSF 900/8 800/7
+            "{WORKS}@400s every 20s x7 10.0.0.{{14..15}} <> 10.0.0.9:445 tcp APRSF 900/8 800/7
              @402s every 2s x50 10.0.0.{{11..13}} > 10.0.0.9:445 tcp S 180/3"
+        ),
+        expect![[""]],
+    );
+}
+
+/// It stops a minute after it answered everybody, within the same five minutes: told once nobody is answered for half a
+/// minute. One that is back after twenty seconds, and one that answers anybody now and then, are not.
+#[test]
+fn a_service_stops_within_the_interval() {
+    let text = |stopped: &str| {
+        format!("every 1s x60 10.0.0.{{11..14}} <> 10.0.0.9:445 tcp APRSF 900/8 800/7\n{stopped}")
+    };
+    check::<ServiceNotAvailable>(
+        &text("@60s every 1s x40 10.0.0.{11..13} <> 10.0.0.9:445 tcp S/RA 60/1 40/1"),
+        expect![[r#"
+            SRVNA.TCPServiceReset 90 % after 90 s, 2 findings, 3 targets: tcp/445 of 10.0.0.9 refused 40 of 40 tries of 3 clients in 39 s
+              outage_failures >= attempts_min and outage_clients >= clients_min and outage >= outage_s and answered_before >= once; silent at outage_failures 20, outage_clients 3, outage 30 s, answered_before 1; dst ip 10.0.0.9 and proto tcp and dst port 445
+        "#]],
+    );
+    check::<ServiceNotAvailable>(
+        &text(
+            "@60s every 0.5s x40 10.0.0.{11..13} <> 10.0.0.9:445 tcp S/RA 60/1 40/1
+             @81s every 1s x30 10.0.0.{11..14} <> 10.0.0.9:445 tcp APRSF 900/8 800/7",
+        ),
+        expect![[""]],
+    );
+    check::<ServiceNotAvailable>(
+        &text(
+            "@60s every 1s x60 10.0.0.{11..13} <> 10.0.0.9:445 tcp S/RA 60/1 40/1
+             @70s every 12s x5 10.0.0.14 <> 10.0.0.9:445 tcp APRSF 900/8 800/7",
         ),
         expect![[""]],
     );
