@@ -370,6 +370,10 @@ pub(crate) fn line(kept: &Kept) -> String {
         .iter()
         .map(|table| table.parts_damaged + table.log_damaged)
         .sum::<u64>();
+    let left_out = stored.profiles.left_out;
+    if left_out > 0 {
+        line += &format!("; {left_out} records of too many different times are in no profile");
+    }
     if damaged > 0 {
         line += &format!("; {damaged} damaged files set aside in its folder quarantine");
     }

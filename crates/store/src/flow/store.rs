@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use weir_model::{Batch, NANOS_PER_S, Time};
 
-use super::profile::{Profile, Rollups};
+use super::profile::{Profile, RollupCounters, Rollups};
 use super::schema::VERSION;
 use super::{
     Counters, Fullness, Health, Limits, Pins, Retention, Shared, StoreError, Table, Writer, to_batch,
@@ -49,6 +49,8 @@ pub struct FlowStore {
 pub struct Stored {
     pub flows: Counters,
     pub transactions: Counters,
+    /// Of counted profiles.
+    pub profiles: RollupCounters,
     /// Bytes of all parts of both tables now.
     pub bytes: u64,
 }
@@ -247,6 +249,7 @@ impl FlowStore {
         Stored {
             flows: self.flows.counters(),
             transactions: self.transactions.counters(),
+            profiles: self.profiles.counters(),
             bytes: self.flows.fullness().bytes + self.transactions.fullness().bytes,
         }
     }

@@ -13,7 +13,7 @@ use weir_api::Flows;
 use weir_api::status::StoreStatus;
 use weir_model::Batch;
 use weir_store::flow::clickhouse::{Client, Feed, Held, Place, held};
-use weir_store::flow::profile::Profile;
+use weir_store::flow::profile::{Profile, RollupCounters};
 use weir_store::flow::{FlowStore, Health, Limits, Pins, StoreError};
 use weir_store::object::ObjectDisk;
 use weir_store::{Delivery, Disk, LocalDisk};
@@ -46,6 +46,8 @@ pub(super) struct Counted {
     /// Flow records; in a ClickHouse transactions as well.
     pub(super) offered: u64,
     pub(super) dropped: u64,
+    /// What profiles could not count.
+    pub(super) profiles: RollupCounters,
 }
 
 /// The thread that sends, and what it hears of the other end.
@@ -229,6 +231,7 @@ impl Records {
                 let counted = Counted {
                     offered: spooled.rows_offered,
                     dropped: spooled.rows_dropped,
+                    profiles: RollupCounters::default(),
                 };
                 (status, counted)
             }
@@ -248,6 +251,7 @@ fn own(store: &FlowStore, rows: u64, waits: Option<String>, full: &str) -> (Stor
     let counted = Counted {
         offered: stored.flows.rows_offered,
         dropped: stored.flows.rows_dropped,
+        profiles: stored.profiles,
     };
     (status, counted)
 }

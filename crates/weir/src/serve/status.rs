@@ -195,6 +195,8 @@ impl Board {
             blind: notes.blind.clone(),
             anomalies: [
                 ("flow_records_dropped", stored.dropped),
+                ("profile_records_left_out", stored.profiles.left_out),
+                ("profile_segments_not_counted", stored.profiles.segments_failed),
                 ("evidence_not_pinned", stores.not_pinned()),
                 ("events_rejected", keeper.rejected),
                 ("events_lost", keeper.lost),

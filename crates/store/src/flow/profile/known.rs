@@ -16,6 +16,9 @@ const FILE: &str = "profiles";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     pub profiles: Vec<Kept>,
+    /// No epoch of any profile, forgotten ones too, has this number yet.
+    #[serde(default)]
+    pub(super) next_epoch: u32,
 }
 
 /// A profile as a store keeps it.
@@ -33,8 +36,6 @@ pub struct Kept {
     pub active: bool,
     /// From which moment (milliseconds since 1970) which epoch counts, in order of time.
     pub(super) epochs: Vec<(i64, u32)>,
-    /// No epoch has this number yet.
-    pub(super) next_epoch: u32,
 }
 
 /// A channel as a store keeps it.
@@ -47,13 +48,14 @@ pub struct KeptChannel {
 impl Default for Known {
     fn default() -> Self {
         Self {
-            profiles: vec![Kept::of(&Profile::all())],
+            profiles: vec![Kept::of(&Profile::all(), 0)],
+            next_epoch: 1,
         }
     }
 }
 
 impl Kept {
-    fn of(profile: &Profile) -> Self {
+    fn of(profile: &Profile, epoch: u32) -> Self {
         Self {
             name: profile.name.clone(),
             title: profile.title.clone(),
@@ -68,8 +70,7 @@ impl Kept {
                 .collect(),
             lists: profile.lists.clone(),
             active: true,
-            epochs: vec![(i64::MIN, 0)],
-            next_epoch: 1,
+            epochs: vec![(i64::MIN, epoch)],
         }
     }
 
@@ -120,7 +121,11 @@ impl Known {
         if check.trim_end() != format!("{:08x}", crc32fast::hash(body.as_bytes())) {
             return Err(damaged());
         }
-        serde_json::from_str(body).map_err(|_| damaged())
+        let mut known: Self = serde_json::from_str(body).map_err(|_| damaged())?;
+        let epochs = known.profiles.iter().flat_map(|kept| &kept.epochs);
+        let highest = epochs.map(|(_, epoch)| *epoch).max().unwrap_or(0);
+        known.next_epoch = known.next_epoch.max(highest.saturating_add(1));
+        Ok(known)
     }
 
     pub(super) fn write(&self, disk: &dyn Disk) -> Result<(), StoreError> {
@@ -140,6 +145,13 @@ impl Known {
 
     pub(super) fn profile_mut(&mut self, name: &str) -> Option<&mut Kept> {
         self.profiles.iter_mut().find(|kept| kept.name == name)
+    }
+
+    /// A number that no epoch has or will have.
+    pub(super) fn take_epoch(&mut self) -> u32 {
+        let epoch = self.next_epoch;
+        self.next_epoch = epoch.saturating_add(1);
+        epoch
     }
 
     /// From now on these are counted, and that of all records; others end.
@@ -163,15 +175,13 @@ impl Known {
                     "{name:?} cannot be a name: letters, digits, '.', '-' and '_', 1 to {NAME_BYTES_MAX} of them"
                 )));
             }
-            let new = Kept::of(profile);
             let full = self.profiles.len() >= PROFILES_MAX;
             match self.profile_mut(&profile.name) {
                 Some(kept) => {
-                    let (epochs, next_epoch) = (std::mem::take(&mut kept.epochs), kept.next_epoch);
+                    let epochs = std::mem::take(&mut kept.epochs);
                     *kept = Kept {
                         epochs,
-                        next_epoch,
-                        ..new
+                        ..Kept::of(profile, 0)
                     };
                 }
                 None if full => {
@@ -179,7 +189,10 @@ impl Known {
                         "the store knows {PROFILES_MAX} profiles already: forget one that has ended (weir profiles forget)"
                     )));
                 }
-                None => self.profiles.push(new),
+                None => {
+                    let epoch = self.take_epoch();
+                    self.profiles.push(Kept::of(profile, epoch));
+                }
             }
         }
         Ok(())

@@ -55,7 +55,7 @@ impl Rollups {
         let mut rollups = Self {
             disk: disk.clone(),
             plan: Plan::default(),
-            known: Known { profiles: Vec::new() },
+            known: Known::default(),
             writers: [open(STEPS[0])?, open(STEPS[1])?, open(STEPS[2])?],
             counted: None,
             counters: RollupCounters::default(),
@@ -188,12 +188,11 @@ impl Rollups {
     ) -> Result<bool, StoreError> {
         let mut known = self.known.clone();
         let kept = known
-            .profile_mut(name)
+            .profile(name)
             .filter(|kept| kept.active)
             .ok_or_else(|| StoreError::Profile(format!("no profile {name:?} is counted")))?;
-        let epoch = kept.next_epoch;
-        kept.next_epoch += 1;
         let kept = kept.clone();
+        let epoch = known.take_epoch();
         // The number is taken before anything bears it: an attempt that is cut off shares it with nobody.
         self.define(known.clone())?;
         let from = self.fill_from(name, parts)?;

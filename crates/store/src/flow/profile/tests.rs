@@ -422,6 +422,13 @@ fn profiles_end_and_are_forgotten() {
     };
     let gone = series(&asked, &on_disk(&disk)).unwrap_err();
     assert_eq!(gone.to_string(), "there is no profile \"web\"");
+    // Another of the same name begins with nothing, whether the rows of the first are merged away or not.
+    store.set_profiles(&[web()]).unwrap();
+    assert_eq!(
+        told(&live(&store, &disk), "web", "large", 30_000),
+        BTreeMap::new()
+    );
+    assert_eq!(told(&on_disk(&disk), "web", "every", 86_400_000), BTreeMap::new());
     let other = Series {
         profile: "all",
         channel: "every",
