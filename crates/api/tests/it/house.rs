@@ -291,22 +291,6 @@ impl House {
         .unwrap()
     }
 
-    /// A session of somebody who is there already.
-    pub(crate) async fn log_in(&self, name: &str) -> Badge {
-        let (app, name) = (self.app.clone(), name.to_owned());
-        let opened = tokio::task::spawn_blocking(move || {
-            app.accounts()
-                .log_in(&name, PASS, None, "192.0.2.1", now())
-                .unwrap()
-        });
-        let opened = opened.await.unwrap();
-        Badge {
-            cookie: Some(format!("weir={}", opened.secret)),
-            csrf: Some(opened.csrf),
-            token: None,
-        }
-    }
-
     /// The whole way through the identity provider.
     pub(crate) async fn sign_in(&self, provider: &Provider) -> Answer {
         let mut browser = Badge {

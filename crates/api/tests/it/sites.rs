@@ -180,16 +180,9 @@ fn sites_of_tokens() {
         let house = house("site-tokens").await;
         let admin = house.badge(Role::Admin).await;
         let ann = house.badge_of("ann", Role::Analyst, of(&["acme"])).await;
-        let post = async |path: &str, badge: &Badge, body: Value| {
-            house.send(Method::POST, path, badge, Some(body)).await
-        };
         let token = async |badge: &Badge, sites: Value| {
-            let made = post(
-                "/tokens",
-                badge,
-                json!({"name": "t", "role": "viewer", "sites": sites}),
-            )
-            .await;
+            let new = json!({"name": "t", "role": "viewer", "sites": sites});
+            let made = house.send(Method::POST, "/tokens", badge, Some(new)).await;
             let token = (made.status == StatusCode::CREATED)
                 .then(|| made.json()["secret"].as_str().unwrap().to_owned());
             (
@@ -220,14 +213,8 @@ fn sites_of_tokens() {
         );
         assert_eq!(status("/flows?site=acme", &one).await, StatusCode::NOT_FOUND);
         // Moved to another customer: at once, with the session and the tokens.
-        let moved = house
-            .send(
-                Method::PATCH,
-                "/users/ann",
-                &admin,
-                Some(json!({"sites": ["beta"]})),
-            )
-            .await;
+        let beta = Some(json!({"sites": ["beta"]}));
+        let moved = house.send(Method::PATCH, "/users/ann", &admin, beta).await;
         assert_eq!(moved.status, StatusCode::NO_CONTENT, "{}", moved.text);
         assert_eq!(status("/flows?site=acme", &ann).await, StatusCode::UNAUTHORIZED);
         assert_eq!(
