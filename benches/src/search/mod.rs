@@ -1,5 +1,6 @@
 //! What a search costs: CPU seconds of five questions over a filled store, one thread, the pages of its parts in memory;
-//! beside them DuckDB, DataFusion and the engine of ClickHouse (chdb) on the same parts, where Python has them.
+//! beside them DuckDB, DataFusion and the engine of ClickHouse (chdb) on the same parts, where Python has them, and nfdump
+//! on the same records in files of its own.
 
 use std::fmt::Write;
 use std::io;
@@ -19,8 +20,8 @@ use weir_store::{Disk, LocalDisk};
 /// A question is asked until so much time is spent on it, or so often.
 const SPENT_S: f64 = 3.0;
 const TIMES_MAX: u32 = 50;
-/// The script that asks the peers.
-const PEERS: &str = include_str!("peers.py");
+/// The scripts that ask the peers.
+const PEERS: [&str; 2] = [include_str!("peers.py"), include_str!("nfdump.py")];
 
 /// A question and the CPU seconds it may take on ten million rows.
 struct Question {
@@ -35,9 +36,11 @@ pub struct Outcome {
     parts: usize,
     /// Name, bar, CPU seconds of Weir.
     questions: Vec<(&'static str, f64, f64)>,
-    /// Name and CPU seconds of each peer.
-    peers: Vec<(String, Vec<f64>)>,
+    peers: Vec<Peer>,
 }
+
+/// A peer's name and CPU seconds a question, where it has an answer to it.
+type Peer = (String, Vec<Option<f64>>);
 
 /// Measures the questions on the store in the folder, those alone that have `only` in their names, when it is given;
 /// `python` asks the peers.
@@ -180,26 +183,31 @@ fn thread_cpu_s() -> io::Result<f64> {
         .ok_or_else(|| io::Error::other("/proc/thread-self/schedstat does not tell CPU time"))
 }
 
-fn ask_peers(python: &Path, folder: &Path, address: IpAddr) -> io::Result<Vec<(String, Vec<f64>)>> {
+fn ask_peers(python: &Path, folder: &Path, address: IpAddr) -> io::Result<Vec<Peer>> {
     let parts = folder.join("flows/site=default/**/*.parquet");
     let number = weir_query::address(address) as u64;
-    let done = Command::new(python)
-        .args(["-c", PEERS])
-        .arg(parts)
-        .arg(number.to_string())
-        .output()?;
-    if !done.status.success() {
-        return Err(io::Error::other(
-            String::from_utf8_lossy(&done.stderr).into_owned(),
-        ));
+    let mut peers = Vec::new();
+    for script in PEERS {
+        let done = Command::new(python)
+            .args(["-c", script])
+            .arg(&parts)
+            .arg(number.to_string())
+            .output()?;
+        if !done.status.success() {
+            return Err(io::Error::other(
+                String::from_utf8_lossy(&done.stderr).into_owned(),
+            ));
+        }
+        peers.extend(String::from_utf8_lossy(&done.stdout).lines().filter_map(peer));
     }
-    let lines = String::from_utf8_lossy(&done.stdout).into_owned();
-    let peers = lines.lines().filter_map(|line| {
-        let mut fields = line.split('\t');
-        let name = fields.next()?.to_owned();
-        Some((name, fields.filter_map(|field| field.parse().ok()).collect()))
-    });
-    Ok(peers.collect())
+    Ok(peers)
+}
+
+/// A line of the scripts: name and figures, separated by tabs; a dash where there is none.
+fn peer(line: &str) -> Option<Peer> {
+    let mut fields = line.split('\t');
+    let name = fields.next()?.to_owned();
+    Some((name, fields.map(|field| field.parse().ok()).collect()))
 }
 
 impl Outcome {
@@ -226,7 +234,7 @@ impl Outcome {
     /// The peer that answered a question first. Those that count distinct values exactly do more than is asked.
     fn quickest(&self, question: usize) -> Option<(&str, f64)> {
         let peers = self.peers.iter().filter(|(name, _)| !name.contains("exact"));
-        let spent = peers.filter_map(|(name, spent)| Some((name.as_str(), *spent.get(question)?)));
+        let spent = peers.filter_map(|(name, spent)| Some((name.as_str(), (*spent.get(question)?)?)));
         spent.min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
@@ -255,10 +263,13 @@ impl Outcome {
                 Some((_, quickest)) if *spent > quickest => "slower",
                 Some(_) => "quickest",
             };
-            let peers = self.peers.iter().map(|(_, spent)| match spent.get(at) {
-                Some(spent) => format!(" {spent:.3} |"),
-                None => " |".to_owned(),
-            });
+            let peers = self
+                .peers
+                .iter()
+                .map(|(_, spent)| match spent.get(at).copied().flatten() {
+                    Some(spent) => format!(" {spent:.3} |"),
+                    None => " |".to_owned(),
+                });
             let peers: String = peers.collect();
             let _ = writeln!(
                 text,
