@@ -126,15 +126,16 @@ struct Numbers {
 impl Numbers {
     fn of(batch: &RecordBatch, columns: &ArrowColumns<'_>) -> Self {
         let rows = batch.num_rows();
-        let number = |name: &str, row: usize| match columns.column(name) {
+        let slices = ["proto", "src_packets", "dst_packets", "src_bytes", "dst_bytes"];
+        let [proto, src_packets, dst_packets, src_bytes, dst_bytes] = slices.map(|name| columns.column(name));
+        let number = |slice: &Slice<'_>, row: usize| match slice {
             Slice::Numbers(values, valid) if valid.contains(row) => Some(values[row]),
             _ => None,
         };
-        let sum = |[src, dst]: [&str; 2]| -> Vec<u64> {
+        let sum = |src: &Slice<'_>, dst: &Slice<'_>| -> Vec<u64> {
             let one = |row| {
-                number(src, row)
-                    .unwrap_or(0)
-                    .saturating_add(number(dst, row).unwrap_or(0))
+                let both = [src, dst].map(|side| number(side, row).unwrap_or(0));
+                both[0].saturating_add(both[1])
             };
             (0..rows).map(one).collect()
         };
@@ -152,10 +153,10 @@ impl Numbers {
                 .map(|start| start.div_euclid(SPAN_MS))
                 .collect(),
             classes: (0..rows)
-                .map(|row| Class::of_proto(number("proto", row)))
+                .map(|row| Class::of_proto(number(&proto, row)))
                 .collect(),
-            packets: sum(["src_packets", "dst_packets"]),
-            bytes: sum(["src_bytes", "dst_bytes"]),
+            packets: sum(&src_packets, &dst_packets),
+            bytes: sum(&src_bytes, &dst_bytes),
             nanos,
         }
     }
