@@ -11,6 +11,7 @@ use super::table::{CLASSES, Class, Counts, Row, Sketches};
 use super::{STEPS, Step};
 use crate::flow::ArrowColumns;
 use crate::flow::rows::starts;
+use crate::flow::search::quantile::Tally;
 
 /// Half minutes, of all channels together, that one segment of the log is counted into. Stamps are hostile: records of
 /// further ones are counted as left out.
@@ -103,6 +104,14 @@ impl Span {
     }
 }
 
+/// Numbers on their way into the sketches of a span.
+#[derive(Debug, Default)]
+struct Tallies {
+    duration: Tally,
+    record_bytes: Tally,
+    packet_bytes: Tally,
+}
+
 /// Rows counted so far.
 #[derive(Debug)]
 pub(super) struct Rolled {
@@ -112,6 +121,7 @@ pub(super) struct Rolled {
     room: usize,
     /// Records that belong to a channel and found no room.
     pub(super) left_out: u64,
+    tallies: Tallies,
 }
 
 /// The numbers of a batch that are counted.
@@ -161,20 +171,26 @@ impl Numbers {
         }
     }
 
-    fn count(&self, row: usize, span: &mut Span) {
-        let (packets, bytes) = (self.packets[row], self.bytes[row]);
-        let counts = Counts {
-            flows: 1,
-            packets,
-            bytes,
-        };
-        span.counts[0].add(counts);
-        span.counts[self.classes[row].at()].add(counts);
-        span.sketches.duration.add(self.nanos[row]);
-        span.sketches.record_bytes.add(bytes);
-        if let Some(mean) = bytes.checked_div(packets) {
-            span.sketches.packet_bytes.count(mean, packets);
+    /// Counts rows that all belong to the span.
+    fn count(&self, rows: &[usize], span: &mut Span, tallies: &mut Tallies) {
+        for &row in rows {
+            let (packets, bytes) = (self.packets[row], self.bytes[row]);
+            let counts = Counts {
+                flows: 1,
+                packets,
+                bytes,
+            };
+            span.counts[0].add(counts);
+            span.counts[self.classes[row].at()].add(counts);
+            tallies.duration.count(self.nanos[row], 1);
+            tallies.record_bytes.count(bytes, 1);
+            if let Some(mean) = bytes.checked_div(packets) {
+                tallies.packet_bytes.count(mean, packets);
+            }
         }
+        tallies.duration.pour(&mut span.sketches.duration);
+        tallies.record_bytes.pour(&mut span.sketches.record_bytes);
+        tallies.packet_bytes.pour(&mut span.sketches.packet_bytes);
     }
 }
 
@@ -191,6 +207,7 @@ impl Rolled {
             spans: BTreeMap::new(),
             room,
             left_out: 0,
+            tallies: Tallies::default(),
         }
     }
 
@@ -219,13 +236,15 @@ impl Rolled {
     }
 
     fn count_rows(&mut self, (profile, channel): (u16, u16), rows: &Selection, numbers: &Numbers) {
-        for row in rows.iter() {
-            let key = (profile, channel, numbers.spans[row]);
+        let mut rows: Vec<usize> = rows.iter().collect();
+        rows.sort_by_key(|row| numbers.spans[*row]);
+        for rows in rows.chunk_by(|one, next| numbers.spans[*one] == numbers.spans[*next]) {
+            let key = (profile, channel, numbers.spans[rows[0]]);
             if self.spans.len() >= self.room && !self.spans.contains_key(&key) {
-                self.left_out += 1;
+                self.left_out += rows.len() as u64;
                 continue;
             }
-            numbers.count(row, self.spans.entry(key).or_default());
+            numbers.count(rows, self.spans.entry(key).or_default(), &mut self.tallies);
         }
     }
 

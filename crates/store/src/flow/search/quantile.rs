@@ -127,6 +127,53 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// Numbers on their way into a sketch: a place for each bucket, which costs a number less than the tree does.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    zeros: u64,
+    counts: Vec<u64>,
+    /// Buckets that count anything.
+    touched: Vec<u16>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            zeros: 0,
+            counts: vec![0; usize::from(bucket(u64::MAX)) + 1],
+            touched: Vec::new(),
+        }
+    }
+}
+
+impl Tally {
+    /// Adds a number several times.
+    pub(crate) fn count(&mut self, number: u64, times: u64) {
+        if number == 0 {
+            self.zeros = self.zeros.saturating_add(times);
+            return;
+        }
+        if times == 0 {
+            return;
+        }
+        let bucket = bucket(number);
+        let count = &mut self.counts[usize::from(bucket)];
+        if *count == 0 {
+            self.touched.push(bucket);
+        }
+        *count = count.saturating_add(times);
+    }
+
+    /// Gives all of it to a sketch, and is empty again.
+    pub(crate) fn pour(&mut self, sketch: &mut Quantiles) {
+        sketch.zeros = sketch.zeros.saturating_add(std::mem::take(&mut self.zeros));
+        for bucket in self.touched.drain(..) {
+            let times = std::mem::take(&mut self.counts[usize::from(bucket)]);
+            sketch.raise(bucket, times);
+        }
+    }
+}
+
 fn bucket(number: u64) -> u16 {
     ((number as f64).ln() / GAMMA.ln()).ceil() as u16
 }
@@ -139,6 +186,25 @@ fn middle(bucket: u16) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is tallied first comes to the same, zeros and numbers added no times included.
+    #[test]
+    fn a_tally_gives_what_the_sketch_counts() {
+        let (mut own, mut poured, mut tally) = (Quantiles::default(), Quantiles::default(), Tally::default());
+        for round in 0..3_u64 {
+            for number in [0, 1, 2, 1_000, u64::MAX - round, 7 * round] {
+                let times = (number % 3) * (u64::MAX / 5) + round;
+                if times > 0 {
+                    own.count(number, times);
+                }
+                tally.count(number, times);
+            }
+            tally.pour(&mut poured);
+            assert_eq!(poured, own);
+        }
+        tally.pour(&mut poured);
+        assert_eq!(poured, own, "it was empty");
+    }
 
     #[test]
     fn within_a_hundredth() {
