@@ -84,46 +84,47 @@ impl<const EXACT: usize> Default for Distinct<EXACT> {
 impl<const EXACT: usize> Distinct<EXACT> {
     /// Adds an item. Returns whether it was certainly new.
     pub fn add(&mut self, item: impl Hash) -> bool {
+        const { assert!(EXACT > FEW) };
         // Fixed key: results must not differ between runs. An attacker can only make itself look smaller by colliding
         // 64-bit hashes of its own targets, which costs more than it gains.
         let mut hash = SipHasher13::new_with_keys(0x6469_7374, 0x696e_6374);
         item.hash(&mut hash);
         let hash = hash.finish() as u32;
-        if let Items::Few(few, len) = &mut self.0 {
-            if few[..usize::from(*len)].contains(&hash) {
-                return false;
-            }
-            if let Some(free) = few.get_mut(usize::from(*len)) {
-                *free = hash;
-                *len += 1;
-                return true;
-            }
-            let mut hashes = few.to_vec();
-            hashes.sort_unstable();
-            self.0 = Items::Exact(hashes);
-        }
-        let hashes = match &mut self.0 {
-            Items::Few(..) => return false,
-            Items::Bitmap(bitmap) => return bitmap.set(hash),
-            Items::Exact(hashes) => hashes,
-        };
-        match hashes.binary_search(&hash) {
-            Ok(_) => false,
-            Err(at) if hashes.len() < EXACT => {
-                hashes.insert(at, hash);
+        match &mut self.0 {
+            Items::Few(few, len) => {
+                if few[..usize::from(*len)].contains(&hash) {
+                    return false;
+                }
+                if let Some(free) = few.get_mut(usize::from(*len)) {
+                    *free = hash;
+                    *len += 1;
+                } else {
+                    let mut hashes = few.to_vec();
+                    hashes.push(hash);
+                    hashes.sort_unstable();
+                    self.0 = Items::Exact(hashes);
+                }
                 true
             }
-            Err(_) => {
-                let mut bitmap = Box::new(Bitmap {
-                    words: [0; BITS / 64],
-                    zeros: BITS as u32,
-                });
-                hashes.iter().chain([&hash]).for_each(|&hash| {
-                    bitmap.set(hash);
-                });
-                self.0 = Items::Bitmap(bitmap);
-                true
-            }
+            Items::Exact(hashes) => match hashes.binary_search(&hash) {
+                Ok(_) => false,
+                Err(at) if hashes.len() < EXACT => {
+                    hashes.insert(at, hash);
+                    true
+                }
+                Err(_) => {
+                    let mut bitmap = Box::new(Bitmap {
+                        words: [0; BITS / 64],
+                        zeros: BITS as u32,
+                    });
+                    hashes.iter().chain([&hash]).for_each(|&hash| {
+                        bitmap.set(hash);
+                    });
+                    self.0 = Items::Bitmap(bitmap);
+                    true
+                }
+            },
+            Items::Bitmap(bitmap) => bitmap.set(hash),
         }
     }
 
