@@ -149,11 +149,8 @@ impl Default for Tally {
 impl Tally {
     /// Adds a number several times.
     pub(crate) fn count(&mut self, number: u64, times: u64) {
-        if number == 0 {
+        if number == 0 || times == 0 {
             self.zeros = self.zeros.saturating_add(times);
-            return;
-        }
-        if times == 0 {
             return;
         }
         let bucket = bucket(number);
