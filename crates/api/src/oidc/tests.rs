@@ -3,6 +3,9 @@
 use serde_json::json;
 
 use super::pending::{OF_ONE_ADDRESS_MAX, PENDING_MAX};
+use weir_model::NANOS_PER_S;
+
+use super::keys::Keys;
 use super::*;
 
 /// RFC 8037, appendix A.
