@@ -73,7 +73,7 @@ impl Method for DiverseCommunication {
         manual: Manual {
             what: "A host that suddenly wants everything of everybody explores the network: a worm, an intruder, or a tool of the administrator.",
             basis: "Ended TCP and UDP flows per initiator in intervals of five minutes: different targets, different responder ports up to port_max, and their product. Answered flows count as much as unanswered ones, so that a patient scan of what is really there is found too.",
-            bias: "Silent about one host scanned on many ports and about one port on many hosts: those are SCANS'. A flow in which only the responder spoke does not count, nor do those to 53, 80, 123 and 443 before the first to another port.",
+            bias: "Silent about one host scanned on many ports and about one port on many hosts: those are SCANS'. A flow in which only the responder spoke does not count, nor do those to 53, 80, 123 and 443 before the first to another port. Targets are named from half of ports_min ports on, and counted from the first.",
             false_positives: "Vulnerability scanners, monitoring, a proxy or an address translator with many users behind it: put them into exclude_servers.",
             response: "See whether SCANS names the same host. Look at which of the ports answered.",
         },

@@ -84,7 +84,7 @@ impl Method for Peers {
         manual: Manual {
             what: "A host that knew a few others and now talks to hundreds spreads, searches, or has got a new task.",
             basis: "Different responders of an inside host's flows per hour, against mean, sigma and the highest hour of its own past. Hours without traffic count as none.",
-            bias: "Silent until learn_h hours of the host were seen; the history is kept in memory and lost at a restart. The highest past hour must be exceeded as well, so that mornings after quiet nights say nothing. An hour that was reported is not learned.",
+            bias: "Silent until learn_h hours of the host were seen; without learned state (--learned) the history is lost at a restart. The highest past hour must be exceeded as well, so that mornings after quiet nights say nothing. An hour that was reported is not learned.",
             false_positives: "A new server in service, a migration, a program update by peer-to-peer.",
             response: "Look at the ports and at who answered; see whether SCANS or DIVCOM name the same host.",
         },
