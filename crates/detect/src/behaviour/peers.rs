@@ -1,5 +1,5 @@
 //! PEERS: a host suddenly has far more partners than in any hour of its own past. It is judged against itself only, so
-//! it is silent until a day was learned; the history is kept in memory.
+//! it is silent until a day was learned; the history is learned state.
 
 use std::collections::VecDeque;
 
