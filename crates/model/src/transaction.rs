@@ -314,6 +314,10 @@ impl Transaction {
             "{} given a value of another type",
             field.name
         );
+        if matches!(&value, Value::Texts(all) if all.is_empty()) {
+            self.fields.retain(|(known, _)| !std::ptr::eq(*known, field));
+            return;
+        }
         match self
             .fields
             .iter_mut()

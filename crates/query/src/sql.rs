@@ -97,6 +97,11 @@ impl Sql {
         out + rest
     }
 
+    /// The condition of one more filter of the same statement; its parameters come behind those that are bound already.
+    pub fn condition(&mut self, expr: &Expr) -> String {
+        condition(expr, self, false)
+    }
+
     fn bind(&mut self, parameter: Parameter) -> String {
         let place = format!("{{p{}:{}}}", self.parameters.len(), parameter.sql_type());
         self.parameters.push(parameter);
@@ -107,7 +112,7 @@ impl Sql {
 /// The filter as a condition for WHERE.
 pub fn sql(expr: &Expr) -> Sql {
     let mut sql = Sql::default();
-    sql.text = condition(expr, &mut sql, false);
+    sql.text = sql.condition(expr);
     sql
 }
 

@@ -154,6 +154,8 @@ impl Objects {
             .map(|json| {
                 let texts = json.as_ref()?.as_array()?.iter().filter_map(Json::as_str);
                 let list: Vec<Box<str>> = texts.map(Box::from).collect();
+                // An empty list is no value.
+                list.first()?;
                 let next = distinct.len() as u32;
                 Some(*known.entry(list.clone()).or_insert_with(|| {
                     distinct.push(list);

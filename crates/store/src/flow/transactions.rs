@@ -108,32 +108,71 @@ pub(super) fn stand_in(transaction: &Transaction) -> FlowRecord {
     flow
 }
 
+/// A row of the table.
+pub(super) struct Line {
+    /// Says of key, moments and protocol what the transaction says.
+    shared: FlowRecord,
+    flow: u64,
+    /// Place in [`KINDS`] and in [`OUTCOMES`].
+    kind: Option<u64>,
+    outcome: Option<u64>,
+    /// JSON.
+    fields: Option<String>,
+}
+
+impl Line {
+    /// A row whose kind and outcome are told by their words.
+    pub(super) fn new(
+        flow: u64,
+        shared: FlowRecord,
+        kind: &str,
+        outcome: Option<&str>,
+        fields: Option<&str>,
+    ) -> Self {
+        let place = |words: &[&str], word: &str| {
+            let place = words.iter().position(|known| *known == word);
+            place.map(|at| at as u64)
+        };
+        Self {
+            shared,
+            flow,
+            kind: place(KIND_WORDS, kind),
+            outcome: outcome.and_then(|word| place(OUTCOMES, word)),
+            fields: fields.map(str::to_owned),
+        }
+    }
+
+    fn of(one: &Transaction) -> Self {
+        let fields = json(&one.fields);
+        let (kind, outcome) = (one.kind.word(), one.outcome.word());
+        Self::new(one.flow.0, stand_in(one), kind, outcome, fields.as_deref())
+    }
+}
+
 /// The transactions as a batch of [`schema`].
 pub fn to_transaction_batch(transactions: &[Transaction]) -> Result<RecordBatch, BatchError> {
-    let flows: Vec<FlowRecord> = transactions.iter().map(stand_in).collect();
-    let each = || transactions.iter();
-    let kind = |kind: Kind| KINDS.iter().position(|known| *known == kind).map(|at| at as u64);
-    let outcome = |outcome: Outcome| match outcome {
-        Outcome::Unknown => None,
-        Outcome::Accepted => Some(0),
-        Outcome::Refused => Some(1),
-    };
-    let fields: Vec<Option<String>> = each().map(|one| json(&one.fields)).collect();
+    batch(transactions.iter().map(Line::of).collect())
+}
+
+/// Rows as a batch of [`schema`].
+pub(super) fn batch(lines: Vec<Line>) -> Result<RecordBatch, BatchError> {
+    let each = || lines.iter();
     let own: [ArrayRef; OWN.len()] = [
         Arc::new(primitive::<UInt64Type>(
-            each().map(|one| Some(one.flow.0)),
+            each().map(|line| Some(line.flow)),
             |id| id,
         )),
         words_array(
             KIND_WORDS,
-            primitive::<UInt8Type>(each().map(|one| kind(one.kind)), |v| v as u8),
+            primitive::<UInt8Type>(each().map(|line| line.kind), |v| v as u8),
         ),
         words_array(
             OUTCOMES,
-            primitive::<UInt8Type>(each().map(|one| outcome(one.outcome)), |v| v as u8),
+            primitive::<UInt8Type>(each().map(|line| line.outcome), |v| v as u8),
         ),
-        texts(fields.iter().map(Option::as_deref)),
+        texts(each().map(|line| line.fields.as_deref())),
     ];
+    let flows: Vec<FlowRecord> = lines.into_iter().map(|line| line.shared).collect();
     let columns = shared().map(|column| array(column, &flows)).chain(own);
     RecordBatch::try_new(schema(), columns.collect()).map_err(|error| BatchError::Arrow(error.to_string()))
 }

@@ -21,7 +21,9 @@ pub use spool::{Feed, SpoolLimits, Spooled};
 pub use table::{Layout, definition};
 
 pub(in crate::flow) use rows::Reader;
-pub(in crate::flow) use table::{FLOWS_ORDER, read_columns, record};
+pub(in crate::flow) use table::{
+    FLOWS_ORDER, TRANSACTIONS_ORDER, read_columns, record, transaction, transaction_columns,
+};
 
 #[cfg(test)]
 mod tests;

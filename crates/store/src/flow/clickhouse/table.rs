@@ -31,6 +31,9 @@ pub(super) enum Table {
 pub(in crate::flow) const FLOWS_ORDER: &str =
     "\"site\", \"hour\", \"src_ip\", \"dst_ip\", \"dst_port\", \"start\"";
 
+/// The same of the table of transactions.
+pub(in crate::flow) const TRANSACTIONS_ORDER: &str = "\"site\", \"hour\", \"flow_number\", \"start\"";
+
 /// Where the tables of a definition lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -108,7 +111,7 @@ impl Table {
     const fn order(self) -> &'static str {
         match self {
             Self::Flows => FLOWS_ORDER,
-            Self::Transactions => "\"site\", \"hour\", \"flow_number\", \"start\"",
+            Self::Transactions => TRANSACTIONS_ORDER,
         }
     }
 
@@ -358,6 +361,47 @@ pub(in crate::flow) fn record(reader: &mut Reader<'_>) -> Option<FlowRecord> {
         stored.read(name, reader, &mut row)?;
     }
     Some(row.record())
+}
+
+/// The stored columns that [`transaction`] reads, in its order.
+pub(in crate::flow) fn transaction_columns() -> impl Iterator<Item = &'static str> {
+    Table::Transactions
+        .stored()
+        .into_iter()
+        .skip(3)
+        .map(|(name, _)| name)
+}
+
+/// The next transaction of an answer with [`transaction_columns`]; `None` when the bytes are none.
+pub(in crate::flow) fn transaction(reader: &mut Reader<'_>) -> Option<transactions::Line> {
+    static STORED: std::sync::LazyLock<Vec<(&'static str, Stored)>> =
+        std::sync::LazyLock::new(|| Table::Transactions.stored());
+    let mut row = row::Row::new();
+    let (mut kind, mut outcome, mut fields) = (None, None, None);
+    for (name, stored) in STORED.iter().skip(3) {
+        match stored {
+            Stored::Kind => kind = Some(reader.text()?),
+            Stored::Outcome => outcome = text(reader)?,
+            Stored::Fields => fields = text(reader)?,
+            other => other.read(name, reader, &mut row)?,
+        }
+    }
+    let flow = row.id.unwrap_or_default();
+    Some(transactions::Line::new(
+        flow,
+        row.record(),
+        kind?,
+        outcome,
+        fields,
+    ))
+}
+
+/// A text that may be missing; the outer `None` says that the bytes are none.
+fn text<'a>(reader: &mut Reader<'a>) -> Option<Option<&'a str>> {
+    match reader.mark()? {
+        true => reader.text().map(Some),
+        false => Some(None),
+    }
 }
 
 /// Columns that follow from others: name, type, expression.

@@ -14,6 +14,7 @@ mod export;
 mod figures;
 mod groups;
 mod keys;
+mod lifting;
 mod list;
 mod numbers;
 mod part;
@@ -110,7 +111,7 @@ pub enum SearchError {
 /// # Errors
 /// When it was cancelled, would take too much memory, asks for what fields cannot give, or a part cannot be read.
 pub fn run(search: &Search, sources: &[Source], control: &Control) -> Result<Answer, SearchError> {
-    let own = related::columns_of(search);
+    let own = lifting::columns_of(search);
     if search.view == View::Transactions {
         return answer(search, sources, Records::Transactions(&own), control);
     }
@@ -133,7 +134,7 @@ pub fn run_with_transactions(
     transactions: &[Source],
     control: &Control,
 ) -> Result<Answer, SearchError> {
-    if search.view == View::Transactions || related::columns_of(search).is_empty() {
+    if search.view == View::Transactions || lifting::columns_of(search).is_empty() {
         return run(search, flows, control);
     }
     control.check()?;

@@ -8,7 +8,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use weir_query::{Column, Columns, Selection, Slice};
 
-use super::related::{Related, Told, bit_of};
+use super::lifting::bit_of;
+use super::related::{Related, Told};
 use super::scan::Scan;
 use super::view::Direction;
 use crate::flow::ArrowColumns;

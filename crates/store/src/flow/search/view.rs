@@ -27,7 +27,7 @@ impl View {
 }
 
 /// Is it no column of flow records? Those of transactions have no direction, and no statistics.
-fn is_foreign(name: &str) -> bool {
+pub(super) fn is_foreign(name: &str) -> bool {
     FLOW_COLUMNS.iter().all(|column| column.name != name)
 }
 

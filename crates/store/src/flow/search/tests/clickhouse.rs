@@ -12,13 +12,14 @@ use weir_query::{Catalog, FLOW_COLUMNS, Scalar};
 use super::model::Cell;
 use super::records::{DAY, Dice, Folder, filter, parsed, records};
 use super::shapes::{field, key, keys, measures, view};
+use super::transactions as exchange;
 use crate::Delivery;
 use crate::flow::clickhouse::{Client, Feed, Layout, Place, Sender, SpoolLimits, definition, held};
 use crate::flow::search::{
-    Answer, Control, Cut, Figure, Found, Groups, Key, Measure, RowOrder, Search, Shape, Source, View, run,
-    run_in_clickhouse,
+    Answer, Control, Cut, Figure, Found, Groups, Key, Measure, RowOrder, Search, Shape, Source,
+    TransactionRows, View, run, run_in_clickhouse, run_with_transactions,
 };
-use crate::flow::to_batch;
+use crate::flow::{to_batch, to_transaction_batch};
 
 /// The engine's process.
 struct Server {
@@ -77,6 +78,10 @@ impl Server {
 
     /// Sends records the way the program does.
     fn fill(&self, database: &str, flows: &[FlowRecord]) -> Client {
+        self.fill_with(database, flows, &[])
+    }
+
+    fn fill_with(&self, database: &str, flows: &[FlowRecord], transactions: &[Transaction]) -> Client {
         let client = self.client(database);
         let (mut feed, mut sender) = self.spool(client.clone(), database, SpoolLimits::default());
         for flows in flows.chunks(200) {
@@ -86,11 +91,17 @@ impl Server {
             };
             feed.append(&batch, Time(DAY)).unwrap();
         }
+        let batch = Batch {
+            transactions: transactions.to_vec(),
+            ..Batch::default()
+        };
+        feed.append(&batch, Time(DAY)).unwrap();
         feed.finish(Time(DAY)).unwrap();
         sender.prepare().unwrap();
         while sender.step() == Delivery::Moved {}
         let spooled = sender.spooled();
-        assert_eq!(spooled.rows_sent, flows.len() as u64, "{spooled:?}");
+        let rows = flows.len() + transactions.len();
+        assert_eq!(spooled.rows_sent, rows as u64, "{spooled:?}");
         client
     }
 }
@@ -107,6 +118,99 @@ fn both(search: &Search, sources: &[Source], client: &Client) -> (Answer, Answer
     let here = run(search, sources, &control()).unwrap();
     let there = run_in_clickhouse(search, client, "default", &control());
     (here, there.unwrap_or_else(|error| panic!("{error}: {search:?}")))
+}
+
+/// The shapes that flows and their transactions are asked for in turn.
+fn shape_of(dice: &mut Dice, catalog: &Catalog, own: &[&str], transactions: bool) -> Shape {
+    let mut names: Vec<&str> = (0..1 + dice.below(2)).map(|_| *dice.pick(own)).collect();
+    names.dedup();
+    let keys: Vec<Key> = names.iter().map(|name| exchange::key(catalog, name)).collect();
+    let mut measures = vec![
+        Measure::new("rows", Figure::Records),
+        Measure::new("hosts", Figure::Distinct(exchange::key(catalog, "t.host"))),
+        Measure::new("names", Figure::Distinct(exchange::key(catalog, "t.names"))),
+    ];
+    let number = match transactions {
+        true => "t.status",
+        false => "bytes",
+    };
+    let number = catalog.field(number).unwrap().clone();
+    measures.push(Measure::new("sum", Figure::Sum(number.clone())));
+    let groups = Groups {
+        keys,
+        measures,
+        order: (dice.below(2) == 0).then_some(0),
+        limit: (dice.below(2) == 0).then(|| 1 + dice.below(5) as usize),
+    };
+    let bucket_ns = 60_000_000_000;
+    match dice.below(6) {
+        0 => Shape::Exists,
+        1 => Shape::Series {
+            bucket_ns,
+            measures: groups.measures,
+        },
+        2 => Shape::TopOverTime { groups, bucket_ns },
+        3 => Shape::List {
+            order: match dice.below(2) {
+                0 => RowOrder::Stored,
+                _ => RowOrder::By {
+                    value: number,
+                    descending: true,
+                },
+            },
+            limit: None,
+        },
+        _ => Shape::Groups(groups),
+    }
+}
+
+/// So many questions to transactions themselves, and to flows about their transactions.
+fn ask_about_transactions(
+    dice: &mut Dice,
+    cases: u64,
+    (flows, all): (&[FlowRecord], &[Transaction]),
+    client: &Client,
+) {
+    let own = [
+        "t.host", "t.status", "t.names", "t.cached", "t.mac", "kind", "outcome", "src_ip", "dst_port",
+    ];
+    let flow_sources = [Source::Batch(to_batch(flows).unwrap())];
+    let transaction_sources = [Source::Batch(to_transaction_batch(all).unwrap())];
+    let of_flows = Catalog::flows_with_transactions(exchange::FIELDS);
+    let of_transactions = Catalog::transactions(exchange::FIELDS);
+    for _ in 0..cases {
+        let view = *dice.pick(&[View::Biflow, View::OneWay, View::Transactions]);
+        let (catalog, sources) = match view {
+            View::Transactions => (&of_transactions, &transaction_sources),
+            View::Biflow | View::OneWay => (&of_flows, &flow_sources),
+        };
+        let (text, filter) = exchange::filter(dice, catalog);
+        let search = Search {
+            filter,
+            view,
+            shape: shape_of(dice, catalog, &own, view == View::Transactions),
+        };
+        let story = format!("{text}, {view:?}, {:?}", search.shape);
+        let control = || Control::new(1, 64 << 20);
+        let here = run_with_transactions(&search, sources, &transaction_sources, &control()).unwrap();
+        let there = run_in_clickhouse(&search, client, "default", &control());
+        let there = there.unwrap_or_else(|error| panic!("{error}: {story}"));
+        same(&here, &there, &story);
+    }
+}
+
+#[test]
+fn transactions_are_asked_alike() {
+    let Some(server) = Server::start() else { return };
+    let cases = std::env::var("WEIR_CASES").ok();
+    let cases = cases.and_then(|cases| cases.parse().ok()).unwrap_or(60);
+    for seed in 0..2 {
+        let mut dice = Dice(seed * 104_729 + 3);
+        let flows = records(seed, [150, 20][seed as usize]);
+        let all = exchange::transactions(&mut dice, &flows);
+        let client = server.fill_with(&format!("asked{seed}"), &flows, &all);
+        ask_about_transactions(&mut dice, cases, (&flows, &all), &client);
+    }
 }
 
 fn same_cell(a: &Cell, b: &Cell) -> bool {
@@ -132,6 +236,15 @@ fn same(here: &Answer, there: &Answer, story: &str) {
         (Found::Records(here), Found::Records(there)) => {
             let sorted = |records: &[FlowRecord]| {
                 let mut lines: Vec<String> = records.iter().map(|record| format!("{record:?}")).collect();
+                lines.sort();
+                lines
+            };
+            assert_eq!(sorted(here), sorted(there), "{story}");
+        }
+        (Found::Transactions(here), Found::Transactions(there)) => {
+            let sorted = |rows: &TransactionRows| {
+                let all = rows.transactions(exchange::known).unwrap();
+                let mut lines: Vec<String> = all.iter().map(|one| format!("{one:?}")).collect();
                 lines.sort();
                 lines
             };
@@ -363,22 +476,26 @@ fn a_cluster_gives_the_same_answers() {
             "non_replicated_deduplication_window",
         ));
     }
+    let mut dice = Dice(11);
     let flows = records(7, 200);
+    let all = exchange::transactions(&mut dice, &flows);
     let url = format!("clickhouse://127.0.0.1:{}/spread?migrate=false", server.port);
     let client = Client::new(Place::parse(&url).unwrap());
     let (mut feed, mut sender) = server.spool(client.clone(), "spread", SpoolLimits::default());
     let batch = Batch {
         flows: flows.clone(),
+        transactions: all.clone(),
         ..Batch::default()
     };
     feed.append(&batch, Time(DAY)).unwrap();
     feed.finish(Time(DAY)).unwrap();
     while sender.step() == Delivery::Moved {}
-    assert_eq!(sender.spooled().rows_sent, 200, "{:?}", sender.spooled());
+    let rows = 200 + all.len() as u64;
+    assert_eq!(sender.spooled().rows_sent, rows, "{:?}", sender.spooled());
     let local = run("SELECT count() FROM spread.flows_local FORMAT TSV");
     assert_eq!(local, b"200\n", "acknowledged rows lie on their shard");
     let sources = [Source::Batch(to_batch(&flows).unwrap())];
-    let mut dice = Dice(11);
+    ask_about_transactions(&mut dice, 30, (&flows, &all), &client);
     for _ in 0..40 {
         let (text, filter) = filter(&mut dice);
         let search = Search {

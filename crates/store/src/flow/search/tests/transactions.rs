@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use weir_model::{Field, FlowRecord, Kind, Outcome, Protocol, Time, Transaction, Value};
+use weir_model::{Field, FlowRecord, Kind, Mac, Outcome, Protocol, Time, Transaction, Value};
 use weir_query::{Catalog, Check, Expr, NoLists, Scalar, parse};
 
 use super::model::{self, Cell, sortable};
@@ -19,7 +19,8 @@ static STATUS: Field = Field::number("t.status", "");
 static NAMES: Field = Field::texts("t.names", "");
 static ADDRESS: Field = Field::ip("t.address", "");
 static CACHED: Field = Field::flag("t.cached", "");
-static FIELDS: [&Field; 5] = [&HOST, &STATUS, &NAMES, &ADDRESS, &CACHED];
+static MAC: Field = Field::mac("t.mac", "");
+pub(super) static FIELDS: [&Field; 6] = [&HOST, &STATUS, &NAMES, &ADDRESS, &CACHED, &MAC];
 
 const TESTS: &[&str] = &[
     "t.host a.example",
@@ -32,6 +33,7 @@ const TESTS: &[&str] = &[
     "t.names contains n",
     "t.address 10.0.0.2",
     "t.cached yes",
+    "t.mac 02:00:00:00:00:01",
     "kind request",
     "outcome refused",
     "app http",
@@ -41,12 +43,12 @@ const TESTS: &[&str] = &[
     "start > 2026-11-22T00:20",
 ];
 
-fn known(name: &str) -> Option<&'static Field> {
+pub(super) fn known(name: &str) -> Option<&'static Field> {
     FIELDS.into_iter().find(|field| field.name == name)
 }
 
 /// Up to three transactions of most flows.
-fn transactions(dice: &mut Dice, flows: &[FlowRecord]) -> Vec<Transaction> {
+pub(super) fn transactions(dice: &mut Dice, flows: &[FlowRecord]) -> Vec<Transaction> {
     let mut all = Vec::new();
     for flow in flows {
         for _ in 0..dice.below(4) {
@@ -74,6 +76,9 @@ fn transactions(dice: &mut Dice, flows: &[FlowRecord]) -> Vec<Transaction> {
             if dice.below(3) == 0 {
                 one.set(&CACHED, Value::Flag(dice.below(2) == 0));
             }
+            if dice.below(3) == 0 {
+                one.set(&MAC, Value::Mac(Mac([2, 0, 0, 0, 0, dice.below(3) as u8])));
+            }
             all.push(one);
         }
     }
@@ -89,7 +94,7 @@ fn transaction_sources(folder: &Folder, all: &[Transaction]) -> Vec<Source> {
     ]
 }
 
-fn filter(dice: &mut Dice, catalog: &Catalog) -> (String, Expr) {
+pub(super) fn filter(dice: &mut Dice, catalog: &Catalog) -> (String, Expr) {
     let mut text = (*dice.pick(TESTS)).to_owned();
     for _ in 0..dice.below(4) {
         let other = *dice.pick(TESTS);
@@ -144,7 +149,7 @@ fn text_of(one: &Transaction, name: &str) -> Cell {
     }
 }
 
-fn key(catalog: &Catalog, name: &str) -> Key {
+pub(super) fn key(catalog: &Catalog, name: &str) -> Key {
     Key::of(catalog.field(name).unwrap()).unwrap()
 }
 
@@ -192,7 +197,7 @@ impl Case {
     }
 }
 
-fn groups(keys: Vec<Key>, measures: Vec<Measure>) -> Groups {
+pub(super) fn groups(keys: Vec<Key>, measures: Vec<Measure>) -> Groups {
     Groups {
         keys,
         measures,
