@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use weir_model::{FlowRecord, NANOS_PER_S, Time};
 use weir_query::Kind;
-use weir_store::flow::search::{Cut, Found, Key, RowOrder, Shape, Table};
+use weir_store::flow::search::{Cut, Found, Groups, Key, RowOrder, Shape, Table};
 
 use crate::App;
 use crate::events::limit;
@@ -21,6 +21,9 @@ use crate::{filter, search};
 /// Rows of a list, and groups, when nothing is asked.
 const LIST: u32 = 100;
 const TOP: u32 = 10;
+/// Groups that a series tells apart, when nothing is asked and at most: each adds a line to every step.
+const TOLD_APART: u32 = 8;
+const TOLD_APART_MAX: u32 = 50;
 /// Words to group by.
 const KEYS_MAX: usize = 3;
 /// Records of one moment that a list can page through.
@@ -88,6 +91,13 @@ pub(crate) struct SeriesParams {
     pub(crate) filter: Option<String>,
     /// Length of a step in seconds; chosen when absent.
     pub(crate) step: Option<u32>,
+    /// Fields to group by, as for groups: each step then has a line for each of the greatest groups of the span that it
+    /// holds flows of, and one for all others together, whose column `rest` is true.
+    pub(crate) by: Option<String>,
+    /// What decides which groups are the greatest: `bytes` (the default), `packets`, `flows`.
+    pub(crate) order: Option<String>,
+    /// Groups that are told apart: 1 to 50; 8 when absent.
+    pub(crate) limit: Option<u32>,
 }
 
 /// A table of answers.
@@ -208,22 +218,30 @@ pub(crate) async fn groups(
     let window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
     let filter = filter::read(&app, "filter", params.filter.as_deref())?;
     let limit = limit(params.limit, TOP)? as usize;
-    let measures = search::measures(&app)?;
-    let order = params.order.as_deref().unwrap_or("bytes");
+    let groups = asked_groups(&app, &params.by, params.order.as_deref(), limit)?;
+    let shown = filter.to_string();
+    let shape = Shape::Groups(groups);
+    let (found, cost) = search::table(&app, window, filter, shape).await?;
+    Ok(Json(table(window, shown, None, &found, cost)))
+}
+
+/// Groups by these words, the greatest first.
+fn asked_groups(app: &App, by: &str, order: Option<&str>, limit: usize) -> Result<Groups> {
+    let measures = search::measures(app)?;
+    let order = order.unwrap_or("bytes");
     let order = measures.iter().position(|measure| measure.name == order);
     let order = order.ok_or_else(|| Problem::at("order", "must be bytes, packets or flows"))?;
-    let words: Vec<&str> = params.by.split(',').map(str::trim).collect();
+    let words: Vec<&str> = by.split(',').map(str::trim).collect();
     if words.len() > KEYS_MAX {
         return Err(Problem::at("by", format!("must be 1 to {KEYS_MAX} fields")));
     }
-    let keys = words
-        .into_iter()
-        .map(|word| cut_key(&app, word))
-        .collect::<Result<Vec<_>>>()?;
-    let shown = filter.to_string();
-    let shape = search::groups(keys, measures, order, limit);
-    let (found, cost) = search::table(&app, window, filter, shape).await?;
-    Ok(Json(table(window, shown, None, &found, cost)))
+    let keys = words.into_iter().map(|word| cut_key(app, word));
+    Ok(Groups {
+        keys: keys.collect::<Result<_>>()?,
+        measures,
+        order: Some(order),
+        limit: Some(limit),
+    })
 }
 
 /// `src_ip` or `src_ip/24`.
@@ -263,14 +281,40 @@ pub(crate) async fn series(
     let window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
     let filter = filter::read(&app, "filter", params.filter.as_deref())?;
     let bucket_ns = window.step_ns(params.step);
-    let shown = filter.to_string();
-    let shape = Shape::Series {
-        bucket_ns,
-        measures: search::measures(&app)?,
-    };
-    let (found, cost) = search::table(&app, window, filter, shape).await?;
     let step_s = bucket_ns as f64 / NANOS_PER_S as f64;
-    Ok(Json(table(window, shown, Some(step_s), &found, cost)))
+    let shown = filter.to_string();
+    let by = params.by.as_deref().filter(|by| !by.is_empty());
+    if by.is_none() && (params.order.is_some() || params.limit.is_some()) {
+        return Err(Problem::at("by", "order and limit are about groups: say by what"));
+    }
+    let Some(by) = by else {
+        let shape = Shape::Series {
+            bucket_ns,
+            measures: search::measures(&app)?,
+        };
+        let (found, cost) = search::table(&app, window, filter, shape).await?;
+        return Ok(Json(table(window, shown, Some(step_s), &found, cost)));
+    };
+    let limit = params.limit.unwrap_or(TOLD_APART);
+    if !(1..=TOLD_APART_MAX).contains(&limit) {
+        return Err(Problem::at("limit", format!("must be 1 to {TOLD_APART_MAX}")));
+    }
+    let groups = asked_groups(&app, by, params.order.as_deref(), limit as usize)?;
+    let (found, cost) = search::table(&app, window, filter, Shape::TopOverTime { groups, bucket_ns }).await?;
+    let mut told = table(window, shown, Some(step_s), &found, cost);
+    told.columns.push(FlowColumn {
+        name: "rest".to_owned(),
+        kind: "flag",
+    });
+    for row in &mut told.rows {
+        row.push(false.into());
+    }
+    for at in found.rest {
+        if let Some(told) = told.rows.get_mut(at).and_then(|row| row.last_mut()) {
+            *told = true.into();
+        }
+    }
+    Ok(Json(told))
 }
 
 fn table(window: Window, filter: String, step_s: Option<f64>, found: &Table, cost: Cost) -> FlowTable {

@@ -18,7 +18,7 @@ use crate::flows::Cost;
 use crate::problem::{Params, Part, Problem, Result};
 use crate::threat::ThreatScore;
 use crate::window::{Span, Window};
-use crate::{events, filter, search, threat};
+use crate::{events, filter, inventory, search, threat};
 
 /// Hosts of a list when nothing is asked, and events shown of one.
 const LIST: u32 = 100;
@@ -83,6 +83,15 @@ pub(crate) struct Host {
     pub(crate) risk: i64,
     /// What those events amount to, 0 to 100; the terms are with the one host.
     pub(crate) threat: f64,
+    /// Events it is a target of, in the span.
+    pub(crate) events_as_target: i64,
+    /// Hardware address seen beside it most; a router's when it is not on the link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mac: Option<String>,
+    /// What it seems to be, by the services it answers on: `name server`, `file server` ...
+    pub(crate) roles: Vec<&'static str>,
+    /// Services it answers on, most flows first; the first few.
+    pub(crate) offers: Vec<HostService>,
 }
 
 /// One host.
@@ -96,7 +105,7 @@ pub(crate) struct HostDetail {
     pub(crate) threat: ThreatScore,
     /// Hardware addresses seen beside it, most flows first; a router's when it is not on the link.
     pub(crate) macs: Vec<HostMac>,
-    /// Services others used on it.
+    /// Services it answers on.
     pub(crate) offered: Vec<HostService>,
     /// Services it used on others.
     pub(crate) used: Vec<HostService>,
@@ -116,7 +125,7 @@ pub(crate) struct HostMac {
 }
 
 /// A service.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct HostService {
     /// IP protocol number.
     pub(crate) proto: u64,
@@ -182,6 +191,7 @@ pub(crate) async fn list(
         total = found.groups;
     }
     add_events(&app, window, &mut hosts).await?;
+    inventory::add(&app, window, &mut hosts).await?;
     Ok(Json(HostPage {
         span: window.span(),
         hosts,
@@ -218,6 +228,7 @@ async fn by_threat(
     });
     let mut hosts: Vec<Host> = hosts.collect();
     add_events(app, window, &mut hosts).await?;
+    inventory::add(app, window, &mut hosts).await?;
     Ok(Json(HostPage {
         span: window.span(),
         hosts,
@@ -252,16 +263,16 @@ pub(crate) async fn one(
     add_events(&app, window, &mut own).await?;
     let top = async |filter: &Expr, words: &[&str]| top(&app, window, filter, words).await;
     let macs = macs(&app, window, &from, &to).await?;
-    let services = |table: Table| {
-        let lines = table.rows.into_iter();
-        let services = lines.map(|line| HostService {
-            proto: search::number(&line, 0),
-            port: search::number(&line, 1),
-            flows: search::number(&line, 2),
-            bytes: search::number(&line, 4),
-        });
-        services.collect()
+    let services = |table: Table| -> Vec<HostService> {
+        let lines = table.rows.iter();
+        lines.map(|line| HostService::of(line, 0)).collect()
     };
+    let answered = filter(format!(
+        "dst ip {ip} and {} and exists proto",
+        inventory::ANSWERED
+    ))?;
+    let offered = services(top(&answered, &["proto", "dst_port"]).await?);
+    inventory::add(&app, window, &mut own).await?;
     let about = SourceFilter::parse(&ip.to_string());
     let worst = async |filter: Filter| -> Result<Vec<EventRow>> {
         let page = events::store(&app)?.list(&filter, Sort::Risk, LIST, None).await?;
@@ -278,7 +289,7 @@ pub(crate) async fn one(
         host: own.pop(),
         threat: threat::score(&threats, app.now()),
         macs,
-        offered: services(top(&to, &["proto", "dst_port"]).await?),
+        offered,
         used: services(top(&from, &["proto", "dst_port"]).await?),
         peers: others
             .into_iter()
@@ -344,13 +355,29 @@ impl Host {
             events: 0,
             risk: 0,
             threat: 0.0,
+            events_as_target: 0,
+            mac: None,
+            roles: Vec::new(),
+            offers: Vec::new(),
+        }
+    }
+}
+
+impl HostService {
+    /// Of a line of groups whose keys from this place on are protocol and port.
+    pub(crate) fn of(line: &[Option<Scalar<'static>>], at: usize) -> Self {
+        Self {
+            proto: search::number(line, at),
+            port: search::number(line, at + 1),
+            flows: search::number(line, at + 2),
+            bytes: search::number(line, at + 4),
         }
     }
 }
 
 fn host(line: &[Option<Scalar<'static>>]) -> Option<Host> {
+    let ip = search::text(line, 0)?.parse().ok()?;
     Some(Host {
-        ip: search::text(line, 0)?,
         flows: search::number(line, 1),
         packets: search::number(line, 2),
         bytes: search::number(line, 3),
@@ -358,9 +385,7 @@ fn host(line: &[Option<Scalar<'static>>]) -> Option<Host> {
         last_seen: search::text(line, 5),
         // Both sides of its flows are counted, and it is one of them.
         peers: search::number(line, 6).saturating_sub(1),
-        events: 0,
-        risk: 0,
-        threat: 0.0,
+        ..Host::unseen(ip)
     })
 }
 

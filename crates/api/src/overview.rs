@@ -15,9 +15,10 @@ use weir_store::flow::search::Shape;
 use crate::App;
 use crate::events::{Count, EventRow};
 use crate::health::DataHealth;
+use crate::peers::RiskyPeer;
 use crate::problem::{Params, Problem, Result};
 use crate::window::{Span, Window};
-use crate::{events, health, search, threat};
+use crate::{events, health, peers, search, threat};
 
 /// Methods told apart.
 const METHODS: u32 = 100;
@@ -52,6 +53,8 @@ pub(crate) struct Overview {
     pub(crate) methods: Vec<MethodCount>,
     /// Hosts that events are about, most urgent first.
     pub(crate) sources: Vec<RiskySource>,
+    /// Hosts outside that events are about, most urgent first.
+    pub(crate) peers: Vec<RiskyPeer>,
     /// Events of the highest risk that nobody has closed.
     pub(crate) worst: Vec<EventRow>,
     /// Absent when no flows are kept.
@@ -152,6 +155,7 @@ pub(crate) async fn overview(
         Some(_) => Some(traffic(&app, window).await?),
         None => None,
     };
+    let peers = peers::outside(&app, window, &worst).await?;
     let empty = worst.is_empty() && traffic.as_ref().is_none_or(|traffic| traffic.flows == 0);
     Ok(Json(Overview {
         span: window.span(),
@@ -179,6 +183,7 @@ pub(crate) async fn overview(
             })
             .collect(),
         sources: sources(&worst, &threats),
+        peers,
         worst: worst
             .into_iter()
             .filter(|event| event.workflow != "resolved" && !event.false_positive)

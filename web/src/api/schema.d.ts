@@ -1232,6 +1232,7 @@ export interface components {
             state: components["schemas"]["Count"][];
             /** @description `METHOD.Submethod`. */
             submethod: components["schemas"]["Count"][];
+            target: components["schemas"]["Count"][];
             /** @description ATT&CK. */
             technique: components["schemas"]["Count"][];
             /** Format: int64 */
@@ -1502,12 +1503,21 @@ export interface components {
              * @description Events it is the source of, in the span.
              */
             events: number;
+            /**
+             * Format: int64
+             * @description Events it is a target of, in the span.
+             */
+            events_as_target: number;
             /** @description RFC 3339; in the span. */
             first_seen?: string | null;
             /** Format: int64 */
             flows: number;
             ip: string;
             last_seen?: string | null;
+            /** @description Hardware address seen beside it most; a router's when it is not on the link. */
+            mac?: string | null;
+            /** @description Services it answers on, most flows first; the first few. */
+            offers: components["schemas"]["HostService"][];
             /** Format: int64 */
             packets: number;
             /**
@@ -1520,6 +1530,8 @@ export interface components {
              * @description The highest risk of those.
              */
             risk: number;
+            /** @description What it seems to be, by the services it answers on: `name server`, `file server` ... */
+            roles: string[];
             /**
              * Format: double
              * @description What those events amount to, 0 to 100; the terms are with the one host.
@@ -1535,7 +1547,7 @@ export interface components {
             host?: components["schemas"]["Host"] | null;
             /** @description Hardware addresses seen beside it, most flows first; a router's when it is not on the link. */
             macs: components["schemas"]["HostMac"][];
-            /** @description Services others used on it. */
+            /** @description Services it answers on. */
             offered: components["schemas"]["HostService"][];
             /** @description Whom it spoke with. */
             peers: components["schemas"]["HostPeer"][];
@@ -1892,6 +1904,8 @@ export interface components {
             health: components["schemas"]["DataHealth"];
             /** @description Events by method, most first. */
             methods: components["schemas"]["MethodCount"][];
+            /** @description Hosts outside that events are about, most urgent first. */
+            peers: components["schemas"]["RiskyPeer"][];
             /** @description Events by priority, most urgent first; all five. */
             priorities: components["schemas"]["PriorityCount"][];
             /** @description Hosts that events are about, most urgent first. */
@@ -2102,6 +2116,28 @@ export interface components {
              * @description Events whose mark was taken off.
              */
             unmarked: number;
+        };
+        /** @description A host outside that events are about. */
+        RiskyPeer: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            events: number;
+            /**
+             * Format: int64
+             * @description Flow records with it in the span.
+             */
+            flows: number;
+            ip: string;
+            /** @description Methods that found something, most events first. */
+            methods: components["schemas"]["Count"][];
+            /** @description The highest priority of an event. */
+            priority: string;
+            /**
+             * Format: int64
+             * @description The highest risk of an event.
+             */
+            risk: number;
         };
         /** @description A host that events are about. */
         RiskySource: {
@@ -3481,6 +3517,15 @@ export interface operations {
                 filter?: string;
                 /** @description Length of a step in seconds; chosen when absent. */
                 step?: number;
+                /**
+                 * @description Fields to group by, as for groups: each step then has a line for each of the greatest groups of the span that it
+                 *     holds flows of, and one for all others together, whose column `rest` is true.
+                 */
+                by?: string;
+                /** @description What decides which groups are the greatest: `bytes` (the default), `packets`, `flows`. */
+                order?: string;
+                /** @description Groups that are told apart: 1 to 50; 8 when absent. */
+                limit?: number;
                 /** @description Name of the site; without it the server's own, or the first that the asker may see. */
                 site?: string;
             };

@@ -5,7 +5,7 @@ import { EventsScreen, readEventSearch } from "../screens/events/Events";
 import { FlowsScreen, readFlowSearch } from "../screens/flows/Flows";
 import { HealthScreen } from "../screens/Health";
 import { HostScreen } from "../screens/Host";
-import { HostsScreen } from "../screens/Hosts";
+import { HostsScreen, readHostSearch } from "../screens/Hosts";
 import { MethodScreen } from "../screens/Method";
 import { MethodsScreen } from "../screens/Methods";
 import { OverviewScreen } from "../screens/Overview";
@@ -50,7 +50,7 @@ const routes = [
     component: FlowsScreen,
     validateSearch: readFlowSearch,
   }),
-  createRoute({ getParentRoute: () => root, path: "/hosts", component: HostsScreen, ...ranged }),
+  createRoute({ getParentRoute: () => root, path: "/hosts", component: HostsScreen, validateSearch: readHostSearch }),
   createRoute({ getParentRoute: () => root, path: "/hosts/$ip", component: HostScreen, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/methods", component: MethodsScreen, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/methods/$code", component: MethodScreen, ...ranged }),

@@ -8,6 +8,7 @@ import { asQuery } from "../app/range";
 import { bytes, count, counted, time } from "../ui/format";
 import { Empty, Fact, HostLink, Panel, Raw, Shown } from "../ui/parts";
 import { RankedTable } from "../ui/ranked";
+import { filterOf, serviceOf } from "../ui/services";
 import { EventTable } from "./events/EventTable";
 import { ThreatTerms } from "./ThreatTerms";
 
@@ -55,9 +56,13 @@ function Known({ detail, ip }: { detail: Detail; ip: string }) {
         <Panel title="Facts">
           {host ? (
             <dl>
+              <Fact name="Seems to be">{host.roles.join(", ") || "a client: it answers on no service that tells more"}</Fact>
               <Fact name="Worst event">{host.events ? `risk ${host.risk} of 100` : "no events"}</Fact>
               <Fact name="Traffic">
-                {bytes(host.bytes)}, {count(host.packets)} packets, {count(host.flows)} flows
+                {bytes(host.bytes)}, {count(host.packets)} packets,{" "}
+                <button type="button" className="value" onClick={() => go("/flows", { filter: `ip ${ip}` })}>
+                  {counted(host.flows, "flow")}
+                </button>
               </Fact>
               <Fact name="Peers">{count(host.peers)}</Fact>
               <Fact name="First seen">{time(host.first_seen)} UTC</Fact>
@@ -89,15 +94,11 @@ function Known({ detail, ip }: { detail: Detail; ip: string }) {
           <RankedTable label="Peers" rows={peers} empty="None seen" />
         </Panel>
         <Services title="Services it uses" services={detail.used} from={`src ip ${ip}`} />
-        <Services title="Services it offers" services={detail.offered} from={`dst ip ${ip}`} />
+        <Services title="Services it answers on" services={detail.offered} from={`dst ip ${ip}`} />
       </div>
     </>
   );
 }
-
-const TRANSPORTS: Record<number, string> = { 1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6", 132: "sctp" };
-/** Protocols whose flows have ports. */
-const WITH_PORTS = new Set([6, 17, 132]);
 
 interface ServicesProps {
   title: string;
@@ -108,19 +109,13 @@ interface ServicesProps {
 
 function Services({ title, services, from }: ServicesProps) {
   const go = useGo();
-  const rows = services.map(({ proto, port, flows, bytes: amount }) => {
-    // Records without a protocol (ARP) come as protocol 0.
-    const name = TRANSPORTS[proto] ?? (proto === 0 ? "no IP" : `protocol ${proto}`);
-    const said = proto === 0 ? "not exists proto" : `proto ${proto}`;
-    const ported = WITH_PORTS.has(proto);
-    return {
-      key: `${proto} ${port}`,
-      name: ported ? `${name}/${port}` : name,
-      size: amount,
-      cells: [bytes(amount), counted(flows, "flow")],
-      open: () => go("/flows", { filter: `${from} and ${said}${ported ? ` and dst port ${port}` : ""}` }),
-    };
-  });
+  const rows = services.map((service) => ({
+    key: serviceOf(service),
+    name: serviceOf(service),
+    size: service.bytes,
+    cells: [bytes(service.bytes), counted(service.flows, "flow")],
+    open: () => go("/flows", { filter: `${from} and ${filterOf(service)}` }),
+  }));
   return (
     <Panel title={title} note="The most flows first.">
       <RankedTable label={title} rows={rows} empty="None seen" />

@@ -1,15 +1,15 @@
 // Is something wrong, where do I start, can I trust the data?
-import { Alert, Anchor, Badge, Card, Group, Stack, Table, Text, UnstyledButton } from "@mantine/core";
+import { Alert, Anchor, Card, Stack, Table, Text, UnstyledButton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { api, got, type Schemas } from "../api/client";
 import { useGo, useRange, useSetSearch } from "../app/navigate";
 import { asQuery } from "../app/range";
 import { PRIORITIES, PRIORITY_COLOUR, PRIORITY_MARK } from "../app/theme";
-import { bits, bytes, change, count } from "../ui/format";
+import { bytes, change, clock, count } from "../ui/format";
 import { Empty, HostLink, Panel, PriorityBadge, Raw, Shown } from "../ui/parts";
-import { TimeBars } from "../ui/TimeBars";
 import { EventTable } from "./events/EventTable";
 import { Structure } from "./Structure";
+import { Traffic } from "./Traffic";
 
 type Overview = Schemas["Overview"];
 
@@ -40,8 +40,7 @@ function Answers({ overview, query }: { overview: Overview; query: { since: stri
     <>
       {elsewhere && (
         <Alert variant="light" title="Nothing in this window of time">
-          There is data from {data.since.slice(0, 16).replace("T", " ")} to{" "}
-          {data.until.slice(0, 16).replace("T", " ")} UTC.{" "}
+          There is data from {clock(data.since)} to {clock(data.until)} UTC.{" "}
           <Anchor
             component="button"
             type="button"
@@ -51,69 +50,108 @@ function Answers({ overview, query }: { overview: Overview; query: { since: stri
           </Anchor>
         </Alert>
       )}
-      <Priorities overview={overview} />
+      <div className="strip">
+        <Priorities overview={overview} />
+        <DataHealth health={overview.health} />
+      </div>
       <Panel title="Where to start" note="The events with the highest risk in this window.">
         {overview.worst.length ? (
           <EventTable events={overview.worst} />
         ) : (
           <Empty title="No events in this window">
-            Health below says whether everything was looked at; a quiet network and a blind one look alike
+            The card above says whether everything was looked at; a quiet network and a blind one look alike
             otherwise.
           </Empty>
         )}
       </Panel>
-      <div className="grid">
+      <div className="grid three">
         <Sources sources={overview.sources} />
+        <Peers peers={overview.peers} />
         <Methods methods={overview.methods} />
       </div>
-      <Traffic overview={overview} />
-      {overview.traffic && <Structure query={query} />}
-      <DataHealth health={overview.health} />
+      {overview.traffic && (
+        <>
+          <Traffic query={query} traffic={overview.traffic} span={overview.span} worst={overview.worst} />
+          <Structure query={query} />
+        </>
+      )}
     </>
   );
 }
 
 function Priorities({ overview }: { overview: Overview }) {
   const go = useGo();
+  return PRIORITIES.map((priority) => {
+    const found = overview.priorities.find((one) => one.priority === priority);
+    const events = found?.events ?? 0;
+    return (
+      <UnstyledButton key={priority} onClick={() => go("/events", { priority })}>
+        <Card withBorder padding="sm" h="100%">
+          <Text size="sm">
+            <span aria-hidden="true" style={{ color: PRIORITY_COLOUR[priority] }}>
+              {PRIORITY_MARK[priority]}
+            </span>{" "}
+            {priority}
+          </Text>
+          <Text fw={700} fz={26} lh={1.2}>
+            {count(events)}
+          </Text>
+          <Text size="xs" c="dimmed">
+            {change(events, found?.before ?? 0)}
+          </Text>
+        </Card>
+      </UnstyledButton>
+    );
+  });
+}
+
+const LEVEL = {
+  good: ["✓", "sound", "var(--mantine-color-teal-light-color)"],
+  warning: ["!", "with gaps", "var(--mantine-color-yellow-light-color)"],
+  bad: ["✗", "not to be trusted", "var(--mantine-color-error)"],
+} as const;
+
+/** Can the data be trusted? The first reason stands here, all of them on the page of health. */
+function DataHealth({ health }: { health: Overview["health"] }) {
+  const go = useGo();
+  const [sign, word, colour] = LEVEL[health.level];
   return (
-    <Group grow preventGrowOverflow={false} gap="sm">
-      {PRIORITIES.map((priority) => {
-        const found = overview.priorities.find((one) => one.priority === priority);
-        const events = found?.events ?? 0;
-        return (
-          <UnstyledButton key={priority} onClick={() => go("/events", { priority })}>
-            <Card withBorder padding="sm">
-              <Text size="sm">
-                <span aria-hidden="true" style={{ color: PRIORITY_COLOUR[priority] }}>
-                  {PRIORITY_MARK[priority]}
-                </span>{" "}
-                {priority}
-              </Text>
-              <Text fw={700} fz={26} lh={1.2}>
-                {count(events)}
-              </Text>
-              <Text size="xs" c="dimmed">
-                {change(events, found?.before ?? 0)}
-              </Text>
-            </Card>
-          </UnstyledButton>
-        );
-      })}
-    </Group>
+    <UnstyledButton onClick={() => go("/health")} title={health.reasons.join("\n")}>
+      <Card withBorder padding="sm" h="100%">
+        <Text size="sm">
+          <Text span fw={700} size="sm" c={colour} aria-hidden="true">
+            {sign}
+          </Text>{" "}
+          the data are
+        </Text>
+        <Text fw={700} fz={20} lh={1.56} truncate>
+          {word}
+        </Text>
+        <Text size="xs" c="dimmed">
+          {health.sources_connected} of {health.sources} sources connected
+        </Text>
+        {health.reasons[0] && (
+          <Text size="xs" lineClamp={2}>
+            <Raw>{health.reasons[0]}</Raw>
+          </Text>
+        )}
+      </Card>
+    </UnstyledButton>
   );
 }
 
 function Sources({ sources }: { sources: Overview["sources"] }) {
+  const go = useGo();
   return (
     <Panel title="Hosts to look at">
       {sources.length ? (
-        <Table>
+        <Table fz="sm" horizontalSpacing={6}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Host</Table.Th>
               <Table.Th>Worst</Table.Th>
-              <Table.Th>Risk</Table.Th>
-              <Table.Th>What</Table.Th>
+              <Table.Th ta="right">Threat</Table.Th>
+              <Table.Th>Events</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
@@ -130,23 +168,79 @@ function Sources({ sources }: { sources: Overview["sources"] }) {
                 <Table.Td>
                   <PriorityBadge priority={source.priority} />
                 </Table.Td>
-                <Table.Td>{source.risk}</Table.Td>
+                <Table.Td ta="right">{Math.round(source.threat)}</Table.Td>
                 <Table.Td>
-                  {source.methods.map(({ value, count: times }) => (
-                    <Badge key={value} variant="light" mr={4} tt="none">
-                      {value} {times > 1 ? `× ${times}` : ""}
-                    </Badge>
-                  ))}
+                  <Found methods={source.methods} open={(method) => go("/events", { source: source.source, method })} />
                 </Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>
         </Table>
       ) : (
-        <Empty title="No host stands out" />
+        <Empty title="No host stands out">Hosts come here when events are about them, the highest threat first.</Empty>
       )}
     </Panel>
   );
+}
+
+/** Hosts outside, by what events say of them. */
+function Peers({ peers }: { peers: Overview["peers"] }) {
+  const go = useGo();
+  return (
+    <Panel title="Peers outside to look at">
+      {peers.length ? (
+        <Table fz="sm" horizontalSpacing={6}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Peer</Table.Th>
+              <Table.Th>Worst</Table.Th>
+              <Table.Th ta="right">Traffic</Table.Th>
+              <Table.Th>Events</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {peers.map((peer) => (
+              <Table.Tr key={peer.ip}>
+                <Table.Td>
+                  <HostLink ip={peer.ip} />
+                </Table.Td>
+                <Table.Td>
+                  <PriorityBadge priority={peer.priority} />
+                </Table.Td>
+                <Table.Td ta="right" className="keep">
+                  <button
+                    type="button"
+                    className="value"
+                    title="Its flows"
+                    onClick={() => go("/flows", { filter: `ip ${peer.ip}` })}
+                  >
+                    {bytes(peer.bytes)}
+                  </button>
+                </Table.Td>
+                <Table.Td>
+                  <Found methods={peer.methods} open={(method) => go("/events", { text: peer.ip, method })} />
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      ) : (
+        <Empty title="No event is about a host outside">
+          Hosts outside that events name as source or target come here, with their traffic.
+        </Empty>
+      )}
+    </Panel>
+  );
+}
+
+/** Methods that found something, each leading to its events. */
+function Found({ methods, open }: { methods: Schemas["Count"][]; open: (method: string) => void }) {
+  return methods.map(({ value, count: times }) => (
+    <button key={value} type="button" className="value chip" onClick={() => open(value)}>
+      {value}
+      {times > 1 ? ` × ${times}` : ""}
+    </button>
+  ));
 }
 
 function Methods({ methods }: { methods: Overview["methods"] }) {
@@ -155,24 +249,24 @@ function Methods({ methods }: { methods: Overview["methods"] }) {
   return (
     <Panel title="Events by type">
       {methods.length ? (
-        <Table>
+        <Table fz="sm" horizontalSpacing={6}>
           <Table.Tbody>
             {methods.map(({ method, title, events, before }) => (
               <Table.Tr key={method}>
                 <Table.Td>
-                  <Anchor component="button" type="button" onClick={() => go("/events", { method })}>
+                  <Anchor component="button" type="button" size="sm" onClick={() => go("/events", { method })}>
                     {method}
                   </Anchor>
                   <Text size="xs" c="dimmed">
                     {title}
                   </Text>
                 </Table.Td>
-                <Table.Td w="40%">
+                <Table.Td w="30%">
                   <svg width="100%" height="10" role="img" aria-label={`${events} events`}>
                     <rect className="bar" width={`${(100 * events) / most}%`} height="10" rx="2" />
                   </svg>
                 </Table.Td>
-                <Table.Td ta="right">
+                <Table.Td ta="right" className="keep">
                   {count(events)}
                   <Text size="xs" c="dimmed">
                     {change(events, before)}
@@ -185,87 +279,6 @@ function Methods({ methods }: { methods: Overview["methods"] }) {
       ) : (
         <Empty title="No events" />
       )}
-    </Panel>
-  );
-}
-
-const TRAFFIC = [{ name: "traffic", colour: "#1c98ac" }];
-
-function Traffic({ overview }: { overview: Overview }) {
-  const setSearch = useSetSearch();
-  const { traffic, span } = overview;
-  if (!traffic) return null;
-  const stepMs = traffic.step_s * 1000;
-  const facts: [string, string][] = [
-    ["Highest", bits(traffic.bits_per_s_max)],
-    ["Average", bits(traffic.bits_per_s_avg)],
-    ["Bytes", bytes(traffic.bytes)],
-    ["Packets", count(traffic.packets)],
-    ["Flows", count(traffic.flows)],
-  ];
-  return (
-    <Panel
-      title="Traffic"
-      right={
-        <Group gap="lg">
-          {facts.map(([name, value]) => (
-            <Text key={name} size="sm">
-              <Text span c="dimmed" size="sm">
-                {name}
-              </Text>{" "}
-              {value}
-            </Text>
-          ))}
-        </Group>
-      }
-    >
-      <TimeBars
-        label="Bits per second over time"
-        series={TRAFFIC}
-        stepMs={stepMs}
-        span={span}
-        show={bits}
-        steps={traffic.points.map((point) => ({
-          start: Date.parse(point.start),
-          values: [(point.bytes * 8) / traffic.step_s],
-        }))}
-        onSelect={(since, until) => setSearch({ t: undefined, since, until })}
-      />
-    </Panel>
-  );
-}
-
-const LEVEL = {
-  good: ["teal", "sound"],
-  warning: ["yellow", "with gaps"],
-  bad: ["red", "not to be trusted"],
-} as const;
-
-function DataHealth({ health }: { health: Overview["health"] }) {
-  const go = useGo();
-  const [colour, word] = LEVEL[health.level];
-  return (
-    <Panel
-      title="Can the data be trusted?"
-      right={
-        <Anchor component="button" type="button" size="sm" onClick={() => go("/health")}>
-          Sources and health
-        </Anchor>
-      }
-    >
-      <Group>
-        <Badge color={colour} variant="light" tt="none">
-          {word}
-        </Badge>
-        <Text size="sm">
-          {health.sources_connected} of {health.sources} sources connected
-        </Text>
-      </Group>
-      {health.reasons.map((reason) => (
-        <Text key={reason} size="sm" mt={4}>
-          <Raw>{reason}</Raw>
-        </Text>
-      ))}
     </Panel>
   );
 }

@@ -1,4 +1,4 @@
-// What the traffic of the window is made of: directions, applications, hosts outside, exporters. Every number opens its flows.
+// What the traffic of the window is made of: sources, directions, applications, hosts outside. Every number opens its flows.
 import { SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
@@ -8,28 +8,25 @@ import { condition } from "../ui/filter";
 import { bits, bytes, counted } from "../ui/format";
 import { HostLink, Panel, Raw, Shown } from "../ui/parts";
 import { RankedTable } from "../ui/ranked";
+import { Delivered, directionOf } from "./Traffic";
 
 type Query = { since: string; until?: string };
 const LINES = 20;
 
-/** Words of the filter language for who is inside. */
-const DIRECTIONS: Record<string, string> = {
-  "true,true": "internal",
-  "true,false": "outbound",
-  "false,true": "inbound",
-  "false,false": "external",
-};
-
 export function Structure({ query }: { query: Query }) {
   return (
-    <div className="grid wide">
+    <div className="grid two">
+      <Delivered query={query} />
       <Top
         title="Directions"
         query={query}
         by="src_inside,dst_inside"
-        line={([from, to]) => {
-          const word = DIRECTIONS[`${from},${to}`];
-          return word ? { name: word, filter: word } : { name: "no address", filter: "not exists src_inside" };
+        line={(keys) => {
+          const direction = directionOf(keys);
+          const known = direction && keys.every((key) => key != null);
+          return known
+            ? { name: direction.name, filter: direction.name }
+            : { name: "no address", filter: "not exists src_inside or not exists dst_inside" };
         }}
       />
       <Top
@@ -48,16 +45,6 @@ export function Structure({ query }: { query: Query }) {
         by="dst_ip"
         filter="dst outside"
         line={([ip]) => ({ name: <HostLink ip={String(ip)} />, filter: condition("dst ip", ip) })}
-      />
-      <Top
-        title="Exporters"
-        query={query}
-        by="exporter"
-        line={([ip]) =>
-          ip == null
-            ? { name: "seen by Weir itself", filter: "not exists exporter" }
-            : { name: <HostLink ip={String(ip)} />, filter: condition("exporter", ip) }
-        }
       />
     </div>
   );

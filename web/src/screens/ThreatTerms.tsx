@@ -8,7 +8,7 @@ import { Empty, Panel } from "../ui/parts";
 export function ThreatTerms({ threat, ip }: { threat: Schemas["ThreatScore"]; ip: string }) {
   const go = useGo();
   return (
-    <Panel title={`Threat score ${count(Math.round(threat.score))} of 100`} note="What its events amount to.">
+    <Panel title={`Threat score ${count(Math.round(threat.score) || 0)} of 100`} note="What its events amount to.">
       {threat.terms.length ? (
         <>
           <Table fz="sm" horizontalSpacing={6} aria-label="Terms of the threat score">

@@ -37,6 +37,22 @@ export function time(iso: string | null | undefined): string {
   return iso ? iso.slice(0, 19).replace("T", " ") : "–";
 }
 
+/** `2026-11-22 03:14`, to the minute. */
+export function clock(iso: string): string {
+  return iso.slice(0, 16).replace("T", " ");
+}
+
+/** `30 s`, `5 min`, `2 h`, `1 d`: a length that is round. */
+export function length(seconds: number): string {
+  const units: [number, string][] = [
+    [86_400, "d"],
+    [3600, "h"],
+    [60, "min"],
+  ];
+  const [size, unit] = units.find(([size]) => seconds >= size && seconds % size === 0) ?? [1, "s"];
+  return `${count(seconds / size)} ${unit}`;
+}
+
 /** A length of time in the two largest units. */
 export function duration(seconds: number): string {
   const s = Math.round(seconds);
@@ -46,9 +62,14 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
 
+/** Packets in a second; small numbers with their decimals. */
+export function perSecond(value: number): string {
+  return `${count(value >= 100 ? Math.round(value) : Number(value.toPrecision(3)))}/s`;
+}
+
 /** How a number stands to the one of the period before. */
 export function change(now: number, before: number): string {
-  if (now === before) return "as before";
+  if (now === before) return now === 0 ? "none before either" : "as before";
   return now > before
     ? `${count(now - before)} more than before`
     : `${count(before - now)} fewer than before`;

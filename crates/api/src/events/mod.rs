@@ -75,6 +75,7 @@ pub(crate) async fn facets(
         method: by(Facet::Method).await?,
         submethod: by(Facet::Submethod).await?,
         source: by(Facet::Source).await?,
+        target: by(Facet::Target).await?,
         state: by(Facet::State).await?,
         workflow: by(Facet::Workflow).await?,
         label: by(Facet::Label).await?,

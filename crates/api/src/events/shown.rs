@@ -74,6 +74,7 @@ pub(crate) struct EventFacets {
     /// `METHOD.Submethod`.
     pub(crate) submethod: Vec<Count>,
     pub(crate) source: Vec<Count>,
+    pub(crate) target: Vec<Count>,
     pub(crate) state: Vec<Count>,
     pub(crate) workflow: Vec<Count>,
     pub(crate) label: Vec<Count>,

@@ -53,11 +53,44 @@ fn lists_groups_and_series() {
             ("/flows/groups?by=colour&", StatusCode::BAD_REQUEST),
             ("/flows/groups?by=dst_port/24&", StatusCode::BAD_REQUEST),
             ("/flows/groups?by=a,b,c,d&", StatusCode::BAD_REQUEST),
+            ("/flows/series?limit=3&", StatusCode::BAD_REQUEST),
+            ("/flows/series?by=src_ip&limit=51&", StatusCode::BAD_REQUEST),
             ("/hosts?within=here&", StatusCode::BAD_REQUEST),
             ("/hosts/here?", StatusCode::BAD_REQUEST),
         ] {
             assert_eq!(get(path).await.status, status, "{path}");
         }
+    });
+}
+
+#[test]
+fn groups_over_time_and_what_hosts_are() {
+    block_on(async {
+        let house = House::new("over-time", FLOWS).await;
+        let viewer = house.badge(Role::Viewer).await;
+        let get = async |path: &str| house.get(&format!("{path}{SPAN}"), &viewer).await;
+        let told_apart = get("/flows/series?step=3600&by=src_ip&limit=1&order=flows&")
+            .await
+            .json();
+        let names: Vec<&str> = told_apart["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|column| column["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, ["time", "src_ip", "flows", "packets", "bytes", "rest"]);
+        let of = |rest: bool, at: usize| -> u64 {
+            let rows = told_apart["rows"].as_array().unwrap().iter();
+            let rows = rows.filter(|row| row[5] == rest && row[1].is_null() == rest);
+            rows.map(|row| row[at].as_u64().unwrap()).sum()
+        };
+        assert_eq!((of(false, 2), of(false, 4)), (30, 90_000), "the greatest");
+        assert_eq!((of(true, 2), of(true, 4)), (5, 1000), "the others");
+        let hosts = get("/hosts?order=flows&").await.json();
+        let nine = hosts["hosts"].as_array().unwrap().iter();
+        let nine = nine.into_iter().find(|host| host["ip"] == "10.0.0.9").unwrap();
+        assert_eq!(nine["roles"], json!(["file server", "web server"]));
+        assert_eq!(nine["offers"][0]["port"], 445);
     });
 }
 

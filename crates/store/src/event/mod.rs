@@ -29,7 +29,7 @@ pub use retain::{Retention, Retired};
 pub use rules::{Fitting, KeptRule};
 pub use searches::SavedSearch;
 pub use spool::Spool;
-pub use threat::{SourceEvents, SourceThreat};
+pub use threat::{SourceEvents, SourceThreat, TargetEvents};
 pub use work::{Action, CategoryState, Workflow};
 pub use write::Put;
 

@@ -126,13 +126,14 @@ pub enum Facet {
     Site,
     Feed,
     Source,
+    Target,
     Label,
     Technique,
 }
 
 impl Facet {
     /// All of them, in the order of help texts.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Method,
         Self::Submethod,
         Self::Priority,
@@ -141,6 +142,7 @@ impl Facet {
         Self::Site,
         Self::Feed,
         Self::Source,
+        Self::Target,
         Self::Label,
         Self::Technique,
     ];
@@ -156,6 +158,7 @@ impl Facet {
             Self::Site => "site",
             Self::Feed => "feed",
             Self::Source => "source",
+            Self::Target => "target",
             Self::Label => "label",
             Self::Technique => "technique",
         }
@@ -233,12 +236,16 @@ impl EventStore {
             Facet::Site => ("site", ""),
             Facet::Feed => ("feed", ""),
             Facet::Source => ("coalesce(source_ip, source_mac, 'unknown')", ""),
+            Facet::Target => (
+                "coalesce(ft.ip, ft.mac, 'unknown')",
+                " JOIN event_targets ft ON ft.event_id = events.id",
+            ),
             Facet::Label => ("fl.label", " JOIN event_labels fl ON fl.event_id = events.id"),
             Facet::Technique => ("fa.technique", " JOIN event_attack fa ON fa.event_id = events.id"),
         };
         let mut sql = Sql::new("SELECT CAST(");
         sql.push(column)
-            .push(" AS TEXT) AS word, count(*) AS events FROM events")
+            .push(" AS TEXT) AS word, count(DISTINCT events.id) AS events FROM events")
             .push(join);
         filter.add(&mut sql);
         sql.push(" GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ")
@@ -427,7 +434,8 @@ fn unmark(sort: Sort, cursor: &str) -> Option<(i64, &str)> {
     Some((value.parse().ok()?, id))
 }
 
-fn priority(rank: i64) -> &'static str {
+/// Word of a stored priority.
+pub(super) fn priority(rank: i64) -> &'static str {
     match rank {
         4 => Priority::Critical,
         3 => Priority::High,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::read::priority;
 use super::sql::{Columns, Sql};
 use super::{EventStore, Filter, StoreError};
 
@@ -34,7 +35,46 @@ pub struct SourceThreat {
     pub tactics: Vec<String>,
 }
 
+/// What events of one method say about one of their targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetEvents {
+    pub ip: String,
+    pub method: String,
+    pub events: i64,
+    /// The highest, 0 to 100.
+    pub risk: i64,
+    /// The highest.
+    pub priority: &'static str,
+}
+
 impl EventStore {
+    /// What events of the filter say about their targets, by address and method, the highest risk first; `limit` lines
+    /// at most.
+    pub async fn targeted(&self, filter: &Filter, limit: u32) -> Result<Vec<TargetEvents>, StoreError> {
+        let filter = Filter {
+            false_positive: Some(false),
+            ..filter.clone()
+        };
+        let mut sql = Sql::new(
+            "SELECT tt.ip AS ip, method, count(DISTINCT events.id) AS events, max(risk) AS risk, \
+             max(priority) AS priority FROM events JOIN event_targets tt ON tt.event_id = events.id",
+        );
+        filter.add(&mut sql);
+        sql.push(" AND tt.ip IS NOT NULL GROUP BY tt.ip, method ORDER BY 4 DESC, 3 DESC, 1, 2 LIMIT ")
+            .bind(i64::from(limit));
+        let found = sql.query().fetch_all(&self.pool).await?;
+        let lines = found.iter().map(|row| {
+            Ok(TargetEvents {
+                ip: row.text("ip")?,
+                method: row.text("method")?,
+                events: row.number("events")?,
+                risk: row.number("risk")?,
+                priority: priority(row.number("priority")?),
+            })
+        });
+        lines.collect()
+    }
+
     /// What events of the filter say about their sources, by address. Where there are more than 20,000 groups, those
     /// of the highest priority.
     pub async fn threats(&self, filter: &Filter) -> Result<BTreeMap<String, SourceThreat>, StoreError> {

@@ -38,7 +38,7 @@ export function EventTable({ events, chosen, onChoose, onOpen }: Props) {
   const all = chosen !== undefined && events.length > 0 && events.every(({ id }) => chosen.has(id));
   return (
     <Table.ScrollContainer minWidth={760}>
-      <Table highlightOnHover stickyHeader verticalSpacing={6} aria-label="Events">
+      <Table highlightOnHover stickyHeader fz="sm" verticalSpacing={6} aria-label="Events">
         <Table.Thead>
           <Table.Tr>
             {chosen && (
@@ -83,6 +83,8 @@ export function EventTable({ events, chosen, onChoose, onOpen }: Props) {
                 <Anchor
                   component="button"
                   type="button"
+                  size="sm"
+                  fw={600}
                   ta="left"
                   onClick={(click) => {
                     click.stopPropagation();
@@ -131,7 +133,7 @@ export function EventTable({ events, chosen, onChoose, onOpen }: Props) {
                 <Raw>{event.reason}</Raw>
               </Table.Td>
               <Table.Td ta="right">{event.risk}</Table.Td>
-              <Table.Td className="mono">
+              <Table.Td className="mono keep">
                 {time(event.last_update)}
                 <Text size="xs" c="dimmed">
                   {event.state === "open" ? "goes on" : "over"}

@@ -1,14 +1,12 @@
 // Flow records as a table: columns that can be chosen, virtual rows, and every cell a condition for the search.
 import { ActionIcon, Checkbox, Popover, Stack } from "@mantine/core";
 import { IconColumns3 } from "@tabler/icons-react";
-import { useVirtualizer } from "@tanstack/react-virtual";
 import { type MouseEvent, useRef, useState } from "react";
 import type { Way } from "../../ui/filter";
 import { Raw } from "../../ui/parts";
 import { type Column, COLUMNS, chooseColumns, chosenColumns, type FlowRow, shownValue, valueOf } from "./columns";
+import { useVirtualRows, VirtualBody } from "../../ui/virtual";
 import { type Pointed, ValueMenu } from "./ValueMenu";
-
-const ROW_HEIGHT = 28;
 
 interface Props {
   flows: FlowRow[];
@@ -20,21 +18,13 @@ interface Props {
 }
 
 export function FlowRows({ flows, onNarrow, onGroup, sort, onSort }: Props) {
-  const box = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLElement>(null);
   const [chosen, setChosen] = useState(chosenColumns);
   const [pointed, setPointed] = useState<Pointed>();
   const present = COLUMNS.filter(
     ({ name }) => chosen.includes(name) && flows.some((flow) => valueOf(flow, name) !== undefined),
   );
-  const rows = useVirtualizer({
-    count: flows.length,
-    getScrollElement: () => box.current,
-    estimateSize: () => ROW_HEIGHT,
-    overscan: 20,
-  });
-  const drawn = rows.getVirtualItems();
-  const above = drawn[0]?.start ?? 0;
-  const below = rows.getTotalSize() - (drawn.at(-1)?.end ?? 0);
+  const rows = useVirtualRows(box, flows.length);
   const point = (column: Column, value: unknown) => (click: MouseEvent<HTMLElement>) => {
     const { left, bottom } = click.currentTarget.getBoundingClientRect();
     setPointed({ column, value, x: left, y: bottom });
@@ -59,13 +49,8 @@ export function FlowRows({ flows, onNarrow, onGroup, sort, onSort }: Props) {
               ))}
             </tr>
           </thead>
-          <tbody>
-            {above > 0 && (
-              <tr style={{ height: above }}>
-                <td colSpan={present.length} />
-              </tr>
-            )}
-            {drawn.map(({ index }) => {
+          <VirtualBody rows={rows} columns={present.length}>
+            {(index) => {
               const flow = flows[index] ?? {};
               return (
                 <tr key={index} aria-rowindex={index + 2}>
@@ -86,13 +71,8 @@ export function FlowRows({ flows, onNarrow, onGroup, sort, onSort }: Props) {
                   })}
                 </tr>
               );
-            })}
-            {below > 0 && (
-              <tr style={{ height: below }}>
-                <td colSpan={present.length} />
-              </tr>
-            )}
-          </tbody>
+            }}
+          </VirtualBody>
         </table>
       </section>
       <ValueMenu of={pointed} close={() => setPointed(undefined)} onNarrow={onNarrow} onGroup={onGroup} />

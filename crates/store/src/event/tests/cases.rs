@@ -338,6 +338,7 @@ async fn counts(store: EventStore) {
         (Facet::Workflow, "new 7"),
         (Facet::Site, "default 7"),
         (Facet::Feed, "default 7"),
+        (Facet::Target, "192.0.2.9 6, 2001:db8::9 6, 10.9.9.9 1"),
         (Facet::Label, "a 3, b 3"),
         (Facet::Technique, "T1110.001 6, T1046 1"),
     ] {

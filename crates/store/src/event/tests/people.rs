@@ -93,6 +93,21 @@ pub(super) async fn threats(store: EventStore) {
     assert_eq!((&*scans.events[0].method, scans.events[0].events), ("SCANS", 1));
     assert_eq!(scans.tactics, ["TA0006"]);
     assert_eq!(threats["10.0.0.7"].tactics, ["TA0007"]);
+    let targeted = store.targeted(&Filter::default(), 10).await.unwrap();
+    let said = targeted
+        .iter()
+        .map(|line| format!("{} {} {}", line.ip, line.method, line.events));
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [
+            "192.0.2.9 DICTATTACK 4",
+            "2001:db8::9 DICTATTACK 4",
+            "10.9.9.9 DICTATTACK 1",
+            "192.0.2.9 SCANS 1",
+            "2001:db8::9 SCANS 1"
+        ]
+    );
+    assert_eq!((targeted[0].priority, targeted[0].risk), ("high", 56));
 }
 
 pub(super) async fn searches(store: EventStore) {

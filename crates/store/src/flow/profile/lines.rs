@@ -60,6 +60,7 @@ pub fn table(points: &[Point], class: Class, step_ms: i64) -> Table {
     Table {
         columns,
         groups: rows.len() as u64,
+        rest: Vec::new(),
         rows,
     }
 }

@@ -22,6 +22,9 @@ pub struct Table {
     pub rows: Vec<Vec<Option<Scalar<'static>>>>,
     /// Groups there were before the limit.
     pub groups: u64,
+    /// Lines of the greatest groups over time that hold all other groups together; they have no key, which a group may
+    /// lack as well.
+    pub rest: Vec<usize>,
 }
 
 /// What was found.

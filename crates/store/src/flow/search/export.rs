@@ -185,6 +185,7 @@ mod tests {
                 vec![None, Some(Scalar::Number(1))],
             ],
             groups: 2,
+            rest: Vec::new(),
         };
         let wanted = RecordBatch::try_from_iter_with_nullable([
             (

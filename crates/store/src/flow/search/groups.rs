@@ -226,6 +226,7 @@ impl Grouping {
             columns: self.columns.clone(),
             rows: picked.iter().map(line).collect(),
             groups: whole.table.groups() as u64,
+            rest: Vec::new(),
         })
     }
 
@@ -251,7 +252,8 @@ impl Grouping {
             let key = whole.table.key(*group as usize);
             (key[0], key[1])
         });
-        let rows = order.into_iter().map(|group| {
+        let mut rest = Vec::new();
+        let rows = order.into_iter().enumerate().map(|(at, group)| {
             let group = group as usize;
             let [begin, rank] = [0, 1].map(|word| whole.table.key(group)[word]);
             let rank = rank as usize;
@@ -259,6 +261,7 @@ impl Grouping {
             if rank < ranks.keys.groups() {
                 line.extend(self.packing.unpack(ranks.keys.key(rank), &whole.interner));
             } else {
+                rest.push(at);
                 line.extend(std::iter::repeat_n(None, self.packing.keys()));
             }
             line.extend(self.values(whole, group));
@@ -268,6 +271,7 @@ impl Grouping {
             columns,
             rows: rows.collect(),
             groups: ranks.keys.groups() as u64,
+            rest,
         })
     }
 }

@@ -143,6 +143,7 @@ mod tests {
                 row([5, 1025, 9, 443], 1, 0, 0),
             ],
             groups: 3,
+            rest: Vec::new(),
         };
         one_line_each(&mut table);
         let mut joined = row([5, 1024, 9, 443], 5, 0, 1_000_000_000);

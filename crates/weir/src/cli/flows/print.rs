@@ -389,6 +389,7 @@ mod tests {
                 vec![None, Some(Scalar::Number(5)), None],
             ],
             groups: 2,
+            rest: Vec::new(),
         };
         let printed = |print: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| {
             let mut out = Vec::new();

@@ -297,8 +297,8 @@ impl Asker<'_> {
                 name: span.name.clone(),
                 kind: span.kind(),
             }],
-            rows: Vec::new(),
             groups: words.len() as u64,
+            ..Table::default()
         };
         table.columns.extend(grouping.columns().iter().cloned());
         let mut reader = Reader::new(&bytes);
@@ -309,7 +309,10 @@ impl Asker<'_> {
             let mut line = vec![Some(Scalar::Time(time.cast_signed()))];
             match first.rows.get(rank as usize) {
                 Some(known) => line.extend(known[..keys.len()].iter().cloned()),
-                None => line.extend(std::iter::repeat_n(None, keys.len())),
+                None => {
+                    table.rest.push(table.rows.len());
+                    line.extend(std::iter::repeat_n(None, keys.len()));
+                }
             }
             line.extend(self.line(&kinds, &mut reader)?);
             table.rows.push(line);
