@@ -138,7 +138,7 @@ pub(crate) async fn events(
         .map_err(|_| Problem::at("/query", "is no query of a URL"))?;
     let params = axum::extract::Query::<EventParams>::try_from_uri(&uri)
         .map_err(|why| Problem::at("/query", why.body_text()))?;
-    let Asked { filter, window } = Asked::read(&app, &params.0)?;
+    let Asked { filter, window } = Asked::read(&app, &params.0).await?;
     let store = store(&app)?.clone();
     audit::note(&app, &who.name, "export events", &asked.query, &window.words()).await?;
     let (runtime, cell) = (tokio::runtime::Handle::current(), app.set.csv.cell);

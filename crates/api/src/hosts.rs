@@ -18,7 +18,7 @@ use crate::flows::Cost;
 use crate::problem::{Params, Part, Problem, Result};
 use crate::threat::ThreatScore;
 use crate::window::{Span, Window};
-use crate::{events, filter, inventory, search, threat};
+use crate::{events, filter, inventory, perspectives, search, threat};
 
 /// Hosts of a list when nothing is asked, and events shown of one.
 const LIST: u32 = 100;
@@ -44,6 +44,8 @@ pub(crate) struct HostParams {
     pub(crate) order: Option<String>,
     /// 1 to 1000; 100 when absent.
     pub(crate) limit: Option<u32>,
+    /// Name of a perspective that events are seen from; `security`, the built-in one, when absent.
+    pub(crate) perspective: Option<String>,
 }
 
 /// Which span, for one host.
@@ -54,6 +56,8 @@ pub(crate) struct HostSpan {
     /// As for the list.
     pub(crate) since: Option<String>,
     pub(crate) until: Option<String>,
+    /// As for the list.
+    pub(crate) perspective: Option<String>,
 }
 
 /// Hosts, in order.
@@ -152,6 +156,7 @@ pub(crate) async fn list(
 ) -> Result<Json<HostPage>> {
     let window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
     let limit = events::limit(params.limit, LIST)?;
+    let about = events_of(&app, window, params.perspective.as_deref()).await?;
     let order = match params.order.as_deref().unwrap_or("bytes") {
         "flows" => FLOWS,
         "bytes" => BYTES,
@@ -163,7 +168,7 @@ pub(crate) async fn list(
     let within = params.within.as_deref().filter(|text| !text.is_empty());
     let prefix = within.map(|text| prefix("within", text)).transpose()?;
     if params.order.as_deref() == Some("threat") {
-        return by_threat(&app, window, prefix, limit as usize).await;
+        return by_threat(&app, window, &about, prefix, limit as usize).await;
     }
     let (mut hosts, mut total) = (Vec::new(), 0);
     // A prefix finds the flows of its hosts, whose peers are groups as well: they are left out after.
@@ -190,8 +195,8 @@ pub(crate) async fn list(
     if prefix.is_none() {
         total = found.groups;
     }
-    add_events(&app, window, &mut hosts).await?;
-    inventory::add(&app, window, &mut hosts).await?;
+    add_events(&app, &about, &mut hosts).await?;
+    inventory::add(&app, window, &about, &mut hosts).await?;
     Ok(Json(HostPage {
         span: window.span(),
         hosts,
@@ -203,10 +208,11 @@ pub(crate) async fn list(
 async fn by_threat(
     app: &Arc<App>,
     window: Window,
+    about: &Filter,
     prefix: Option<IpNet>,
     limit: usize,
 ) -> Result<Json<HostPage>> {
-    let threats = events::store(app)?.threats(&events::within(window)).await?;
+    let threats = events::store(app)?.threats(about).await?;
     let mut scored: Vec<(f64, IpAddr)> = threats
         .iter()
         .filter_map(|(ip, about)| Some((threat::score(about, app.now()).score, ip.parse().ok()?)))
@@ -227,8 +233,8 @@ async fn by_threat(
         known.cloned().unwrap_or_else(|| Host::unseen(*ip))
     });
     let mut hosts: Vec<Host> = hosts.collect();
-    add_events(app, window, &mut hosts).await?;
-    inventory::add(app, window, &mut hosts).await?;
+    add_events(app, about, &mut hosts).await?;
+    inventory::add(app, window, about, &mut hosts).await?;
     Ok(Json(HostPage {
         span: window.span(),
         hosts,
@@ -260,7 +266,8 @@ pub(crate) async fn one(
     let seen = found.rows.iter().filter_map(|line| host(line));
     let (own, others): (Vec<Host>, Vec<Host>) = seen.partition(|host| host.ip.parse() == Ok(ip));
     let mut own = own;
-    add_events(&app, window, &mut own).await?;
+    let events_seen = events_of(&app, window, params.perspective.as_deref()).await?;
+    add_events(&app, &events_seen, &mut own).await?;
     let top = async |filter: &Expr, words: &[&str]| top(&app, window, filter, words).await;
     let macs = macs(&app, window, &from, &to).await?;
     let services = |table: Table| -> Vec<HostService> {
@@ -272,7 +279,7 @@ pub(crate) async fn one(
         inventory::ANSWERED
     ))?;
     let offered = services(top(&answered, &["proto", "dst_port"]).await?);
-    inventory::add(&app, window, &mut own).await?;
+    inventory::add(&app, window, &events_seen, &mut own).await?;
     let about = SourceFilter::parse(&ip.to_string());
     let worst = async |filter: Filter| -> Result<Vec<EventRow>> {
         let page = events::store(&app)?.list(&filter, Sort::Risk, LIST, None).await?;
@@ -280,7 +287,7 @@ pub(crate) async fn one(
     };
     let only = Filter {
         source: about,
-        ..events::within(window)
+        ..events_seen.clone()
     };
     let threats = events::store(&app)?.threats(&only).await?;
     let threats = threats.into_values().next().unwrap_or_default();
@@ -302,12 +309,12 @@ pub(crate) async fn one(
             .collect(),
         events_as_source: worst(Filter {
             source: about,
-            ..events::within(window)
+            ..events_seen.clone()
         })
         .await?,
         events_as_target: worst(Filter {
             target: about,
-            ..events::within(window)
+            ..events_seen.clone()
         })
         .await?,
     }))
@@ -418,15 +425,22 @@ async fn top(app: &Arc<App>, window: Window, filter: &Expr, words: &[&str]) -> R
     Ok(search::table(app, window, filter.clone(), shape).await?.0)
 }
 
+/// The events of a span, from a perspective.
+async fn events_of(app: &App, window: Window, perspective: Option<&str>) -> Result<Filter> {
+    Ok(Filter {
+        lens: perspectives::lens(app, perspective).await?,
+        ..events::within(window)
+    })
+}
+
 /// What events say about the hosts.
-async fn add_events(app: &App, window: Window, hosts: &mut [Host]) -> Result<()> {
+async fn add_events(app: &App, filter: &Filter, hosts: &mut [Host]) -> Result<()> {
     let Some(store) = &app.set.events else {
         return Ok(());
     };
-    let filter = events::within(window);
-    let counts = events::counts(store, &filter, Facet::Source, FACET_MAX).await?;
-    let worst = store.list(&filter, Sort::Risk, FACET_MAX, None).await?.rows;
-    let threats = store.threats(&filter).await?;
+    let counts = events::counts(store, filter, Facet::Source, FACET_MAX).await?;
+    let worst = store.list(filter, Sort::Risk, FACET_MAX, None).await?.rows;
+    let threats = store.threats(filter).await?;
     for host in hosts {
         let about = threats.get(&host.ip);
         host.threat = about.map_or(0.0, |about| threat::score(about, app.now()).score);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weir_store::event::Facet;
+use weir_store::event::{Facet, Filter};
 use weir_store::flow::search::Table;
 
 use crate::App;
@@ -56,14 +56,13 @@ pub(crate) fn roles(offered: &[HostService]) -> Vec<&'static str> {
     roles
 }
 
-/// Adds to hosts of a list what they are.
-pub(crate) async fn add(app: &Arc<App>, window: Window, hosts: &mut [Host]) -> Result<()> {
+/// Adds to hosts of a list what they are; `about` says which events count.
+pub(crate) async fn add(app: &Arc<App>, window: Window, about: &Filter, hosts: &mut [Host]) -> Result<()> {
     if hosts.is_empty() {
         return Ok(());
     }
     if let Some(store) = &app.set.events {
-        let filter = events::within(window);
-        let counts = events::counts(store, &filter, Facet::Target, FACET_MAX).await?;
+        let counts = events::counts(store, about, Facet::Target, FACET_MAX).await?;
         let counts: BTreeMap<&str, i64> = counts.iter().map(|one| (&*one.value, one.count)).collect();
         for host in &mut *hosts {
             host.events_as_target = counts.get(&*host.ip).copied().unwrap_or(0);

@@ -22,6 +22,7 @@ mod openapi;
 mod overview;
 pub mod patterns;
 mod peers;
+mod perspectives;
 mod problem;
 mod profiles;
 mod search;

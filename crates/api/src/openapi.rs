@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use crate::sites::{SITE, Scope};
 use crate::{
     App, audit, events, exporters, exports, false_positives, filter, flows, guard, health, hosts, indicators,
-    jobs, methods, overview, patterns, profiles, searches, second_factor, session, settings, sign_in, start,
-    stream, users,
+    jobs, methods, overview, patterns, perspectives, profiles, searches, second_factor, session, settings,
+    sign_in, start, stream, users,
 };
 
 /// Where the interface lies.
@@ -66,6 +66,12 @@ pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(events::histogram))
         .routes(routes!(events::act))
         .routes(routes!(events::one))
+        .routes(routes!(perspectives::list))
+        .routes(routes!(perspectives::preview))
+        .routes(routes!(perspectives::export))
+        .routes(routes!(perspectives::import))
+        .routes(routes!(perspectives::choose))
+        .routes(routes!(perspectives::keep, perspectives::remove))
         .routes(routes!(false_positives::propose))
         .routes(routes!(false_positives::list, false_positives::add))
         .routes(routes!(false_positives::preview))

@@ -18,7 +18,7 @@ use crate::health::DataHealth;
 use crate::peers::RiskyPeer;
 use crate::problem::{Params, Problem, Result};
 use crate::window::{Span, Window};
-use crate::{events, health, peers, search, threat};
+use crate::{events, health, peers, perspectives, search, threat};
 
 /// Methods told apart.
 const METHODS: u32 = 100;
@@ -39,6 +39,8 @@ pub(crate) struct OverviewParams {
     pub(crate) since: Option<String>,
     /// `now` when absent.
     pub(crate) until: Option<String>,
+    /// Name of a perspective that events are seen from; `security`, the built-in one, when absent.
+    pub(crate) perspective: Option<String>,
 }
 
 /// The first page.
@@ -138,7 +140,12 @@ pub(crate) async fn overview(
     let window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
     let before = window.before();
     let store = events::store(&app)?;
-    let (now_filter, before_filter) = (events::within(window), events::within(before));
+    let lens = perspectives::lens(&app, params.perspective.as_deref()).await?;
+    let within = |window| Filter {
+        lens: lens.clone(),
+        ..events::within(window)
+    };
+    let (now_filter, before_filter) = (within(window), within(before));
     let by = async |facet, filter| events::counts(store, filter, facet, METHODS).await;
     let priorities = by(Facet::Priority, &now_filter).await?;
     let priorities_before = by(Facet::Priority, &before_filter).await?;
@@ -155,7 +162,7 @@ pub(crate) async fn overview(
         Some(_) => Some(traffic(&app, window).await?),
         None => None,
     };
-    let peers = peers::outside(&app, window, &worst).await?;
+    let peers = peers::outside(&app, window, &now_filter, &worst).await?;
     let empty = worst.is_empty() && traffic.as_ref().is_none_or(|traffic| traffic.flows == 0);
     Ok(Json(Overview {
         span: window.span(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 use weir_model::Priority;
+use weir_store::event::Filter;
 
 use crate::App;
 use crate::events::{Count, EventRow};
@@ -38,8 +39,14 @@ pub(crate) struct RiskyPeer {
     pub(crate) bytes: u64,
 }
 
-/// The most urgent of them; none where no flows are kept. `worst` are events of the span, highest risk first.
-pub(crate) async fn outside(app: &Arc<App>, window: Window, worst: &[EventRow]) -> Result<Vec<RiskyPeer>> {
+/// The most urgent of them; none where no flows are kept. `about` says which events count, and `worst` are the first of
+/// them, highest risk first.
+pub(crate) async fn outside(
+    app: &Arc<App>,
+    window: Window,
+    about: &Filter,
+    worst: &[EventRow],
+) -> Result<Vec<RiskyPeer>> {
     if app.set.flows.is_none() {
         return Ok(Vec::new());
     }
@@ -68,7 +75,7 @@ pub(crate) async fn outside(app: &Arc<App>, window: Window, worst: &[EventRow]) 
         }
     };
     let store = events::store(app)?;
-    for target in store.targeted(&events::within(window), TARGETS_READ).await? {
+    for target in store.targeted(about, TARGETS_READ).await? {
         add(
             &target.ip,
             &target.method,

@@ -115,6 +115,11 @@ impl Problem {
         problem
     }
 
+    /// Is it a failure of the server's own?
+    pub(crate) const fn is_ours(&self) -> bool {
+        self.status >= 500
+    }
+
     /// The same with another status.
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.title = status.canonical_reason().unwrap_or("Problem");

@@ -54,6 +54,7 @@ const SCOPES: &[(&str, Scope)] = &[
     ("jobs", Scope::Site),
     ("methods", Scope::Site),
     ("overview", Scope::Site),
+    ("perspectives", Scope::Site),
     ("profiles", Scope::Site),
     ("searches", Scope::Site),
     ("sources", Scope::Site),

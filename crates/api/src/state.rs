@@ -69,6 +69,8 @@ pub trait Program: Send + Sync {
     fn rules(&self, rules: Vec<FalsePositiveRule>);
     /// Everything that is set.
     fn settings(&self) -> Settings;
+    /// The items of a named list of filters, as it is now.
+    fn list(&self, name: &str) -> Option<Vec<String>>;
     /// Methods with their instances.
     fn methods(&self) -> Vec<MethodSettings>;
     /// Changes settings by a merge patch; `etag` is what the asker has seen. A dry run only says what would happen.

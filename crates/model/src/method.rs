@@ -16,6 +16,15 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// All of them, the least first: as numbers they are their places here.
+    pub const ALL: [Self; 5] = [
+        Self::Informational,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::Critical,
+    ];
+
     /// Lower-case word in outputs and configuration.
     pub const fn word(self) -> &'static str {
         match self {
@@ -29,16 +38,10 @@ impl Priority {
 
     /// Reads the word; also "info".
     pub fn from_word(word: &str) -> Option<Self> {
-        [
-            Self::Informational,
-            Self::Low,
-            Self::Medium,
-            Self::High,
-            Self::Critical,
-        ]
-        .into_iter()
-        .find(|priority| priority.word() == word)
-        .or((word == "info").then_some(Self::Informational))
+        Self::ALL
+            .into_iter()
+            .find(|priority| priority.word() == word)
+            .or((word == "info").then_some(Self::Informational))
     }
 }
 

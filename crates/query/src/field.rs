@@ -140,6 +140,27 @@ impl Catalog {
         &FLOWS
     }
 
+    /// The words for one end of an event, its source or a target: `ip`, `port`, `mac`. Rules of perspectives are written
+    /// with them; only the event database evaluates them.
+    pub fn ends() -> &'static Self {
+        static ENDS: LazyLock<Catalog> = LazyLock::new(|| {
+            let end = |name, label, kind| Field {
+                label,
+                ..single(Column::derived(name, kind))
+            };
+            Catalog {
+                fields: vec![
+                    end("ip", "Address of the source or target", Kind::Address),
+                    end("port", "Port of the target", Kind::Number(Unit::Count)),
+                    end("mac", "Hardware address of the source or target", Kind::Mac),
+                ],
+                records: "sources and targets of events",
+                elsewhere: Catalog::flows().fields.iter().map(|field| field.name).collect(),
+            }
+        });
+        &ENDS
+    }
+
     /// The words for transactions with these dissector fields; the program passes the fields of its dissectors.
     pub fn transactions(of_dissectors: impl IntoIterator<Item = &'static weir_model::Field>) -> Self {
         let fields = fields(&column::of_transactions(of_dissectors));

@@ -584,6 +584,112 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/perspectives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All perspectives, the built-in one first, then by name. */
+        get: operations["get_perspectives"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/perspectives/choice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Remembers which perspective the asker looks through when nothing else is said. */
+        put: operations["put_perspectives_choice"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/perspectives/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All perspectives of the site in a form that can be imported elsewhere. */
+        get: operations["get_perspectives_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/perspectives/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keeps the perspectives of an export, in the place of those of the same names. Each has its own result; an import may be
+         *     repeated.
+         */
+        post: operations["post_perspectives_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/perspectives/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What would a perspective make of the events of the last seven days? */
+        post: operations["post_perspectives_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/perspectives/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Makes a perspective, or changes the one of this name. */
+        put: operations["put_perspectives_name"];
+        post?: never;
+        /** Removes a perspective. Who looked through it looks through the built-in one again. */
+        delete: operations["delete_perspectives_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/profiles": {
         parameters: {
             query?: never;
@@ -1685,6 +1791,11 @@ export interface components {
         KeptSearch: {
             id: string;
         };
+        /** @description A perspective that was kept. */
+        KeptVersion: {
+            /** Format: int64 */
+            version: number;
+        };
         /**
          * @description How much the data can be trusted.
          * @enum {string}
@@ -2006,6 +2117,100 @@ export interface components {
             /** @description Sources by events, most first. */
             sources: components["schemas"]["SourceShown"][];
         };
+        /** @description A perspective. Of the rules that fit an event one that hides wins, else the one with the highest priority. */
+        PerspectiveBody: {
+            /** @description Whom it is for. */
+            about?: string;
+            /** @description Lower-case letters, digits and `-`, 48 at most. */
+            name: string;
+            /** @description What becomes of events that no rule fits: `own` (the priority of their method), `hidden`, or a priority. */
+            otherwise?: string;
+            /** @description 64 at most. */
+            rules?: components["schemas"]["PerspectiveRuleBody"][];
+            title: string;
+        };
+        /** @description Which perspective one looks through from now on. */
+        PerspectiveChoice: {
+            /** @description Absent or `security`: the built-in one. */
+            name?: string | null;
+        };
+        /** @description Perspectives to carry elsewhere. */
+        PerspectiveFile: {
+            /** @description `weir perspectives 1`. */
+            format: string;
+            perspectives: components["schemas"]["PerspectiveBody"][];
+        };
+        /** @description What a perspective makes of stored events. */
+        PerspectivePreview: {
+            /** Format: int64 */
+            hidden: number;
+            /**
+             * Format: int64
+             * @description Events that no rule fits.
+             */
+            otherwise: number;
+            /** @description By priority, most urgent first; all five. */
+            priorities: components["schemas"]["SeenCount"][];
+            /** @description What each rule did, in their order. */
+            rules: components["schemas"]["RuleShare"][];
+            span: components["schemas"]["Span"];
+        };
+        /** @description What became of one. */
+        PerspectiveResult: {
+            kept: boolean;
+            name: string;
+            /** @description Why it was not. */
+            why?: string | null;
+        };
+        /** @description What became of an import, in the order of the file. */
+        PerspectiveResults: {
+            /** @description How many were kept. */
+            kept: number;
+            results: components["schemas"]["PerspectiveResult"][];
+        };
+        /**
+         * @description Which events, and how they are seen. What is empty or absent asks nothing; one entry of a list must fit, and all of them
+         *     must hold.
+         */
+        PerspectiveRuleBody: {
+            feeds?: string[];
+            /** @description `hidden`, `informational`, `low`, `medium`, `high`, `critical`. */
+            give: string;
+            /** @description What the source or one of the targets must be. */
+            host?: string;
+            /** @description Instances of methods. */
+            instances?: string[];
+            /** @description `METHOD` or `METHOD.Submethod`. */
+            methods?: string[];
+            /** @description What the source must be, in the filter language: `ip 10.0.0.0/8 and not ip in @printers`. Words: ip, mac. */
+            source?: string;
+            /** @description What one of the targets must be: `ip in @servers and port 445`. Words: ip, mac, port. */
+            target?: string;
+        };
+        /** @description A perspective as it is kept. */
+        PerspectiveShown: components["schemas"]["PerspectiveBody"] & {
+            author?: string | null;
+            /** @description Why it cannot be looked through any more: a list it names is gone. */
+            broken?: string | null;
+            /** @description Comes with the program: it can be looked through, not changed. */
+            built_in: boolean;
+            /** @description RFC 3339. */
+            changed?: string | null;
+            /** @description The asker's choice. */
+            chosen: boolean;
+            /**
+             * Format: int64
+             * @description Counts its changes; send it as If-Match with a change.
+             */
+            version: number;
+        };
+        /** @description A perspective to be tried. */
+        PerspectiveTrial: {
+            perspective: components["schemas"]["PerspectiveBody"];
+            /** @description RFC 3339, `now`, `now-2h`. Seven days before `until` when absent. */
+            since?: string | null;
+            until?: string | null;
+        };
         /** @description What each preset would have said. */
         PresetShown: {
             /** Format: int64 */
@@ -2214,6 +2419,19 @@ export interface components {
             /** @description Of those, events that people worked on: acknowledged, closed, assigned or commented as real. */
             worked_on: number;
         };
+        /** @description What a rule did. */
+        RuleShare: {
+            /**
+             * Format: int64
+             * @description Events it fits.
+             */
+            fits: number;
+            /**
+             * Format: int64
+             * @description Of those, events it decides about; of the others a stronger rule does, or an equal one before it.
+             */
+            takes: number;
+        };
         /** @description A rule. */
         RuleShown: {
             author: string;
@@ -2265,6 +2483,20 @@ export interface components {
             secret: string;
             /** @description The same for a picture: `otpauth://totp/...` */
             uri: string;
+        };
+        /** @description Events of one priority. */
+        SeenCount: {
+            /**
+             * Format: int64
+             * @description Seen so through the perspective.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description To which their methods gave it.
+             */
+            own: number;
+            priority: string;
         };
         /** @description Who is asking, and what the interface has to know before anything else. */
         Session: {
@@ -2710,6 +2942,11 @@ export interface operations {
                 assignee?: string;
                 feed?: string;
                 false_positive?: boolean;
+                /**
+                 * @description Name of a perspective: priorities are what it gives, and what it hides is not there. `security`, the built-in one, when
+                 *     absent.
+                 */
+                perspective?: string;
                 /** @description `detected` (latest first, the default), `oldest`, `updated`, `risk`. For lists. */
                 sort?: string;
                 /** @description 1 to 1000; 100 when absent. For lists and counts. */
@@ -2873,6 +3110,11 @@ export interface operations {
                 assignee?: string;
                 feed?: string;
                 false_positive?: boolean;
+                /**
+                 * @description Name of a perspective: priorities are what it gives, and what it hides is not there. `security`, the built-in one, when
+                 *     absent.
+                 */
+                perspective?: string;
                 /** @description `detected` (latest first, the default), `oldest`, `updated`, `risk`. For lists. */
                 sort?: string;
                 /** @description 1 to 1000; 100 when absent. For lists and counts. */
@@ -2944,6 +3186,11 @@ export interface operations {
                 assignee?: string;
                 feed?: string;
                 false_positive?: boolean;
+                /**
+                 * @description Name of a perspective: priorities are what it gives, and what it hides is not there. `security`, the built-in one, when
+                 *     absent.
+                 */
+                perspective?: string;
                 /** @description `detected` (latest first, the default), `oldest`, `updated`, `risk`. For lists. */
                 sort?: string;
                 /** @description 1 to 1000; 100 when absent. For lists and counts. */
@@ -2990,6 +3237,8 @@ export interface operations {
     get_events_id: {
         parameters: {
             query?: {
+                /** @description Name of a perspective: the priority is what it gives, or `hidden`. */
+                perspective?: string;
                 /** @description Name of the site; without it the server's own, or the first that the asker may see. */
                 site?: string;
             };
@@ -3596,6 +3845,8 @@ export interface operations {
                 order?: string;
                 /** @description 1 to 1000; 100 when absent. */
                 limit?: number;
+                /** @description Name of a perspective that events are seen from; `security`, the built-in one, when absent. */
+                perspective?: string;
                 /** @description Name of the site; without it the server's own, or the first that the asker may see. */
                 site?: string;
             };
@@ -3637,6 +3888,8 @@ export interface operations {
                 /** @description As for the list. */
                 since?: string;
                 until?: string;
+                /** @description As for the list. */
+                perspective?: string;
                 /** @description Name of the site; without it the server's own, or the first that the asker may see. */
                 site?: string;
             };
@@ -3921,6 +4174,8 @@ export interface operations {
                 since?: string;
                 /** @description `now` when absent. */
                 until?: string;
+                /** @description Name of a perspective that events are seen from; `security`, the built-in one, when absent. */
+                perspective?: string;
                 /** @description Name of the site; without it the server's own, or the first that the asker may see. */
                 site?: string;
             };
@@ -4045,6 +4300,290 @@ export interface operations {
                 };
             };
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_perspectives: {
+        parameters: {
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PerspectiveShown"][];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_perspectives_choice: {
+        parameters: {
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PerspectiveChoice"];
+            };
+        };
+        responses: {
+            /** @description Remembered */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_perspectives_export: {
+        parameters: {
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PerspectiveFile"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_perspectives_import: {
+        parameters: {
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PerspectiveFile"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PerspectiveResults"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_perspectives_preview: {
+        parameters: {
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PerspectiveTrial"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PerspectivePreview"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_perspectives_name: {
+        parameters: {
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PerspectiveBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptVersion"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_perspectives_name: {
+        parameters: {
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -6,6 +6,7 @@ use weir_model::Priority;
 use weir_store::event::{Filter, SourceFilter, Workflow};
 
 use crate::App;
+use crate::perspectives;
 use crate::problem::{Problem, Result};
 use crate::window::Window;
 
@@ -39,6 +40,9 @@ pub(crate) struct EventParams {
     pub(crate) assignee: Option<String>,
     pub(crate) feed: Option<String>,
     pub(crate) false_positive: Option<bool>,
+    /// Name of a perspective: priorities are what it gives, and what it hides is not there. `security`, the built-in one, when
+    /// absent.
+    pub(crate) perspective: Option<String>,
     /// `detected` (latest first, the default), `oldest`, `updated`, `risk`. For lists.
     pub(crate) sort: Option<String>,
     /// 1 to 1000; 100 when absent. For lists and counts.
@@ -56,7 +60,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn read(app: &App, params: &EventParams) -> Result<Self> {
+    pub(crate) async fn read(app: &App, params: &EventParams) -> Result<Self> {
+        let lens = perspectives::lens(app, params.perspective.as_deref()).await?;
         let window = Window::read(params.since.as_deref(), params.until.as_deref(), app.now())?;
         let words = |list: &Option<String>| -> Vec<String> {
             let words = list.as_deref().unwrap_or_default().split(',');
@@ -104,6 +109,7 @@ impl Asked {
             technique: params.technique.clone().filter(|text| !text.is_empty()),
             assignee: params.assignee.clone().filter(|text| !text.is_empty()),
             text: params.text.clone().filter(|text| !text.is_empty()),
+            lens,
             ..within(window)
         };
         Ok(Self { filter, window })

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde::Deserialize;
 use serde_json::value::RawValue;
+use utoipa::IntoParams;
 use weir_model::{NANOS_PER_S, Time};
 use weir_store::event::{EventStore, Facet, Filter, Note as NoteRow, Sort, StoreError};
 
 use crate::App;
+use crate::perspectives;
 use crate::problem::{Params, Part, Problem, Result};
 use crate::window::rfc3339;
 
@@ -38,7 +41,7 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Params(params): Params<EventParams>,
 ) -> Result<Json<EventPage>> {
-    let asked = Asked::read(&app, &params)?;
+    let asked = Asked::read(&app, &params).await?;
     let sort = match params.sort.as_deref() {
         None | Some("detected") => Sort::Detected,
         Some("oldest") => Sort::Oldest,
@@ -65,7 +68,7 @@ pub(crate) async fn facets(
     State(app): State<Arc<App>>,
     Params(params): Params<EventParams>,
 ) -> Result<Json<EventFacets>> {
-    let Asked { filter, window } = Asked::read(&app, &params)?;
+    let Asked { filter, window } = Asked::read(&app, &params).await?;
     let limit = limit(params.limit, FACET)?;
     let store = store(&app)?;
     let by = async |facet| counts(store, &filter, facet, limit).await;
@@ -107,7 +110,7 @@ pub(crate) async fn histogram(
     State(app): State<Arc<App>>,
     Params(params): Params<EventParams>,
 ) -> Result<Json<EventHistogram>> {
-    let Asked { filter, window } = Asked::read(&app, &params)?;
+    let Asked { filter, window } = Asked::read(&app, &params).await?;
     let (step_ns, found) = store(&app)?
         .histogram(&filter, window.step_ns(params.step))
         .await?;
@@ -136,13 +139,30 @@ pub(crate) async fn histogram(
     }))
 }
 
+/// From where an event is looked at.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SeenFrom {
+    /// Name of a perspective: the priority is what it gives, or `hidden`.
+    perspective: Option<String>,
+}
+
 /// One event with all that proves it. The beginning of an id is enough when it is unique.
-#[utoipa::path(get, path = "/events/{id}", tag = "events", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/events/{id}", tag = "events", params(("id" = String, Path), SeenFrom),
     security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, body = EventDetail), (status = 404, body = Problem), (status = 503, body = Problem)))]
-pub(crate) async fn one(State(app): State<Arc<App>>, Part(id): Part<String>) -> Result<Json<EventDetail>> {
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    Part(id): Part<String>,
+    Params(from): Params<SeenFrom>,
+) -> Result<Json<EventDetail>> {
     let store = store(&app)?;
-    let detail = store.get(&store.find(&id).await?).await?;
+    let mut detail = store.get(&store.find(&id).await?).await?;
+    if let Some(lens) = perspectives::lens(&app, from.perspective.as_deref()).await? {
+        // Whoever has the link sees the event also where lists do not show it; its own priority stands in the document.
+        detail.row.priority = store.seen(&detail.row.id, &lens).await?.word();
+    }
     let note = |note: NoteRow| Note {
         author: note.author,
         at: note.at,
@@ -194,6 +214,7 @@ impl From<StoreError> for Problem {
             StoreError::Unknown(_) | StoreError::NoSuch { .. } => Self::not_found(text),
             StoreError::Full { .. } => Self::new(StatusCode::CONFLICT, text),
             StoreError::Ambiguous(_) => Self::new(StatusCode::CONFLICT, text),
+            StoreError::Changed { .. } => Self::new(StatusCode::PRECONDITION_FAILED, text),
             StoreError::Cursor(_) => Self::at("cursor", text),
             StoreError::TooLong { .. } => Self::at("/text", text),
             _ => Self::internal(text),

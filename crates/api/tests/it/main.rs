@@ -11,6 +11,7 @@ mod false_positives;
 mod flows;
 mod house;
 mod jobs;
+mod perspectives;
 mod provider;
 mod sign_in;
 mod sites;

@@ -33,6 +33,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "saved searches",
         include_str!("../../migrations/event/0003_saved_searches.sql"),
     ),
+    (
+        4,
+        "perspectives",
+        include_str!("../../migrations/event/0004_perspectives.sql"),
+    ),
 ];
 
 /// What can go wrong with the event database.
@@ -69,6 +74,13 @@ pub enum StoreError {
     /// No room for another.
     #[error("there are {limit} {what} already, which is the limit; remove some first")]
     Full { what: &'static str, limit: i64 },
+    /// Somebody else changed it since.
+    #[error("the {what} {id:?} was changed since; it has version {version} now")]
+    Changed {
+        what: &'static str,
+        id: String,
+        version: i64,
+    },
     /// The spool on disk.
     #[error("the spool {at} cannot be used: {why}")]
     Spool { at: String, why: std::io::Error },

@@ -1,10 +1,12 @@
 //! Which events, and in which order: the conditions people set, as SQL both databases understand.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use weir_model::Priority;
 
 use super::Workflow;
+use super::lens::{HIDDEN, Lens};
 use super::record::ip_key;
 use super::sql::Sql;
 
@@ -42,8 +44,10 @@ impl SourceFilter {
 }
 
 /// Conditions that must all hold; an empty list or `None` asks nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
+    /// The perspective events are seen from: priorities are its, and what it hides is not there.
+    pub lens: Option<Arc<Lens>>,
     /// Detected at or after this, nanoseconds since 1970.
     pub since_ns: Option<i64>,
     /// Detected before this.
@@ -74,10 +78,31 @@ pub struct Filter {
 /// Words of a text search; more would only slow the database.
 const WORDS_MAX: usize = 16;
 
+/// Columns of events that lists and conditions read, without the priority.
+const SEEN: &str = "e.id, e.site, e.feed, e.instance, e.method, e.submethod, e.title, e.probability, e.risk, e.state, \
+                    e.closed, e.source_ip, e.source_key, e.source_mac, e.source_name, e.source_user, e.target_count, \
+                    e.first_flow, e.detected, e.detected_ns, e.last_update, e.last_update_ns, e.ended, e.updates, \
+                    e.reason, e.search, e.workflow, e.assignee, e.false_positive, e.pinned";
+
 impl Filter {
-    /// Adds ` WHERE ...` over the table `events`; always at least a condition that holds.
+    /// Adds ` FROM events`, with the priorities of the perspective in the place of their own. Both databases fold the
+    /// inner query into the outer, so that indices serve it as they do the table.
+    pub(super) fn add_from(&self, sql: &mut Sql) {
+        let Some(lens) = &self.lens else {
+            sql.push(" FROM events");
+            return;
+        };
+        sql.push(" FROM (SELECT ").push(SEEN).push(", ");
+        lens.add_priority(sql);
+        sql.push(" AS priority FROM events e) AS events");
+    }
+
+    /// Adds ` WHERE ...` over what [`Self::add_from`] named; always at least a condition that holds.
     pub(super) fn add(&self, sql: &mut Sql) {
         sql.push(" WHERE 1 = 1");
+        if self.lens.is_some() {
+            sql.push(&format!(" AND priority > {HIDDEN}"));
+        }
         self.add_times(sql);
         one_of(sql, "site", &self.sites);
         one_of(sql, "feed", &self.feeds);

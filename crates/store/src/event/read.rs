@@ -18,7 +18,7 @@ const ID_LETTERS_MIN: usize = 4;
 
 pub(super) const ROW: &str = "SELECT id, site, feed, instance, method, submethod, title, priority, probability, risk, state, workflow, assignee, \
                    false_positive, pinned, source_ip, source_mac, source_name, source_user, target_count, first_flow, detected, \
-                   detected_ns, last_update, last_update_ns, ended, updates, reason FROM events";
+                   detected_ns, last_update, last_update_ns, ended, updates, reason";
 
 /// An event in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -186,6 +186,7 @@ impl EventStore {
         let limit = limit.clamp(1, PAGE_MAX);
         let (column, falling) = sort.column();
         let mut sql = Sql::new(ROW);
+        filter.add_from(&mut sql);
         filter.add(&mut sql);
         if let Some(cursor) = cursor {
             let (value, id) = unmark(sort, cursor).ok_or_else(|| StoreError::Cursor(cursor.to_owned()))?;
@@ -215,7 +216,8 @@ impl EventStore {
 
     /// How many events there are.
     pub async fn count(&self, filter: &Filter) -> Result<i64, StoreError> {
-        let mut sql = Sql::new("SELECT count(*) AS events FROM events");
+        let mut sql = Sql::new("SELECT count(*) AS events");
+        filter.add_from(&mut sql);
         filter.add(&mut sql);
         Ok(sql.query().fetch_one(&self.pool).await?.number("events")?)
     }
@@ -245,8 +247,9 @@ impl EventStore {
         };
         let mut sql = Sql::new("SELECT CAST(");
         sql.push(column)
-            .push(" AS TEXT) AS word, count(DISTINCT events.id) AS events FROM events")
-            .push(join);
+            .push(" AS TEXT) AS word, count(DISTINCT events.id) AS events");
+        filter.add_from(&mut sql);
+        sql.push(join);
         filter.add(&mut sql);
         sql.push(" GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ")
             .bind(i64::from(limit.clamp(1, GROUPS_MAX)));
@@ -267,8 +270,8 @@ impl EventStore {
     /// Events by priority over time, in steps of `step_ns` from 1970; the filter's times bound it. Where that would be
     /// more than 10,000 steps the steps are widened. Returns them with the step's length.
     pub async fn histogram(&self, filter: &Filter, step_ns: i64) -> Result<(i64, Vec<Step>), StoreError> {
-        let mut sql =
-            Sql::new("SELECT min(detected_ns) AS first_ns, max(detected_ns) AS last_ns FROM events");
+        let mut sql = Sql::new("SELECT min(detected_ns) AS first_ns, max(detected_ns) AS last_ns");
+        filter.add_from(&mut sql);
         filter.add(&mut sql);
         let span = sql.query().fetch_one(&self.pool).await?;
         let (Some(first), Some(last)) = (span.maybe_number("first_ns")?, span.maybe_number("last_ns")?)
@@ -278,8 +281,8 @@ impl EventStore {
         let step_ns = step_ns.max(1).max(last.saturating_sub(first) / STEPS_MAX);
         let mut sql = Sql::new("SELECT detected_ns / ");
         // The same value twice: places are numbered, and GROUP BY needs the very same expression.
-        sql.bind(step_ns)
-            .push(" AS step, priority, count(*) AS events FROM events");
+        sql.bind(step_ns).push(" AS step, priority, count(*) AS events");
+        filter.add_from(&mut sql);
         filter.add(&mut sql);
         sql.push(" GROUP BY 1, 2 ORDER BY 1, 2");
         let found = sql.query().fetch_all(&self.pool).await?;
@@ -313,7 +316,7 @@ impl EventStore {
     /// Everything kept of the event with this full id.
     pub async fn get(&self, id: &str) -> Result<Detail, StoreError> {
         let mut sql = Sql::new(ROW);
-        sql.push(" WHERE id = ").bind(id.to_owned());
+        sql.push(" FROM events WHERE id = ").bind(id.to_owned());
         let Some(found) = sql.query().fetch_optional(&self.pool).await? else {
             return Err(StoreError::Unknown(id.to_owned()));
         };

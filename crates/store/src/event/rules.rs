@@ -50,6 +50,7 @@ impl EventStore {
         let (mut looked, mut last) = (0, None::<(i64, String)>);
         loop {
             let mut sql = Sql::new(ROW);
+            filter.add_from(&mut sql);
             filter.add(&mut sql);
             if let Some((detected, id)) = last {
                 sql.push(" AND (detected_ns, id) < (").bind(detected);

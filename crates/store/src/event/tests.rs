@@ -5,6 +5,7 @@ mod cases;
 mod keeping;
 mod mongo;
 mod people;
+mod perspectives;
 mod postgres;
 
 use std::path::{Path, PathBuf};

@@ -57,8 +57,10 @@ impl EventStore {
         };
         let mut sql = Sql::new(
             "SELECT tt.ip AS ip, method, count(DISTINCT events.id) AS events, max(risk) AS risk, \
-             max(priority) AS priority FROM events JOIN event_targets tt ON tt.event_id = events.id",
+             max(priority) AS priority",
         );
+        filter.add_from(&mut sql);
+        sql.push(" JOIN event_targets tt ON tt.event_id = events.id");
         filter.add(&mut sql);
         sql.push(" AND tt.ip IS NOT NULL GROUP BY tt.ip, method ORDER BY 4 DESC, 3 DESC, 1, 2 LIMIT ")
             .bind(i64::from(limit));
@@ -85,8 +87,9 @@ impl EventStore {
         let mut threats: BTreeMap<String, SourceThreat> = BTreeMap::new();
         let mut sql = Sql::new(
             "SELECT source_ip, method, submethod, count(*) AS events, max(priority) AS priority, \
-             max(probability) AS probability, max(target_count) AS targets, max(last_update_ns) AS last_ns FROM events",
+             max(probability) AS probability, max(target_count) AS targets, max(last_update_ns) AS last_ns",
         );
+        filter.add_from(&mut sql);
         filter.add(&mut sql);
         sql.push(
             " AND source_ip IS NOT NULL GROUP BY source_ip, method, submethod \
@@ -105,9 +108,9 @@ impl EventStore {
                 last_ns: row.number("last_ns")?,
             });
         }
-        let mut sql = Sql::new(
-            "SELECT DISTINCT source_ip, ta.tactic AS tactic FROM events JOIN event_attack ta ON ta.event_id = events.id",
-        );
+        let mut sql = Sql::new("SELECT DISTINCT source_ip, ta.tactic AS tactic");
+        filter.add_from(&mut sql);
+        sql.push(" JOIN event_attack ta ON ta.event_id = events.id");
         filter.add(&mut sql);
         sql.push(" AND source_ip IS NOT NULL ORDER BY 1, 2 LIMIT ")
             .bind(ROWS_MAX);

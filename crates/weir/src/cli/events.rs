@@ -2,6 +2,7 @@
 //! event database alone, also while another `weir` writes it.
 
 mod filter;
+mod perspectives;
 mod print;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -14,6 +15,7 @@ use weir_model::{NANOS_PER_S, Time};
 use weir_store::event::{Action, CategoryState, EventStore, Facet, Place, Retention, Sort, Workflow};
 
 use filter::{FilterArgs, span_s};
+use perspectives::PerspectiveArgs;
 use print::Form;
 
 use super::remote::{self, RemoteArgs};
@@ -32,6 +34,7 @@ Examples:
   weir events --store DIR false-positive 01a200ed-1094 --note 'our own scanner'
   weir events --store DIR count --by source --since 7d      who raises most
   weir events --store DIR histogram --step 1h --since 1d
+  weir events --store DIR --perspective servers             as people see it who run the servers
   weir events --store DIR audit --verify                    was the trail tampered with?
   weir events --remote https://weir.example:8844 --token-file token --since 24h
                                                             of a server (list, count, show, and what people do)
@@ -148,6 +151,8 @@ enum What {
         #[arg(long, default_value = "1h", value_parser = span_s)]
         step: i64,
     },
+    /// Lists perspectives: how much events matter to one audience. --perspective NAME looks through one.
+    Perspectives(PerspectiveArgs),
     /// Prints who did what, newest first, or checks that nothing of it was changed.
     Audit {
         /// Only what was done to this event.
@@ -226,8 +231,9 @@ fn elsewhere(args: &EventsArgs, server: &Server) -> Result<ExitCode> {
         Some(What::Count { by }) => {
             print::groups(&mut out, args.form, &remote::events::count(server, &words, *by)?)?;
         }
+        Some(What::Perspectives(what)) => perspectives::elsewhere(&mut out, what, args.form, server)?,
         Some(What::Show { id }) => {
-            let shown = remote::events::show(server, id)?;
+            let shown = remote::events::show(server, id, args.filter.perspective.as_deref())?;
             match args.form {
                 Form::Json => writeln!(out, "{shown}")?,
                 _ => writeln!(out, "{shown:#}")?,
@@ -262,7 +268,10 @@ fn elsewhere(args: &EventsArgs, server: &Server) -> Result<ExitCode> {
 
 async fn answer(args: &EventsArgs, store: &EventStore) -> Result<ExitCode> {
     let now = now();
-    let filter = args.filter.filter(now)?;
+    let mut filter = args.filter.filter(now)?;
+    if let Some(name) = &args.filter.perspective {
+        filter.lens = perspectives::lens(store, args.filter.site()?, name).await?;
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut code = ExitCode::SUCCESS;
@@ -281,33 +290,27 @@ async fn answer(args: &EventsArgs, store: &EventStore) -> Result<ExitCode> {
             print::list(&mut out, args.form, &page, total, colour)?;
         }
         Some(What::Show { id }) => {
-            let detail = store.get(&store.find(id).await?).await?;
+            let mut detail = store.get(&store.find(id).await?).await?;
+            if let Some(lens) = &filter.lens {
+                detail.row.priority = store.seen(&detail.row.id, lens).await?.word();
+            }
             print::detail(&mut out, args.form, &detail, colour)?;
         }
         Some(What::Count { by }) => {
             let groups = store.facet(&filter, *by, args.limit).await?;
             print::groups(&mut out, args.form, &groups)?;
         }
+        Some(What::Perspectives(what)) => {
+            let (site, actor) = (args.filter.site()?, args.actor());
+            perspectives::run(&mut out, what, args.form, store, site, &actor).await?;
+        }
         Some(What::Histogram { step }) => {
             let (step_ns, steps) = store.histogram(&filter, step.saturating_mul(NANOS_PER_S)).await?;
             print::histogram(&mut out, args.form, step_ns, &steps)?;
         }
-        Some(What::Audit {
-            verify: true, head, ..
-        }) => {
-            let chain = store.verify_audit(head.as_deref()).await?;
-            print::chain(&mut out, args.form, &chain)?;
-            if !chain.holds() {
-                code = ExitCode::FAILURE;
-            }
-        }
-        Some(What::Audit { id, .. }) => {
-            let id = match id {
-                Some(id) => Some(store.find(id).await?),
-                None => None,
-            };
-            let entries = store.audit(id.as_deref(), args.limit.min(1000)).await?;
-            print::audit(&mut out, args.form, &entries)?;
+        Some(What::Audit { id, verify, head }) => {
+            let head = verify.then_some(head.as_deref());
+            code = audit(args, store, id.as_deref(), head, &mut out).await?;
         }
         Some(What::Retain { older_than, at_most }) => {
             let retention = Retention {
@@ -325,6 +328,32 @@ async fn answer(args: &EventsArgs, store: &EventStore) -> Result<ExitCode> {
     }
     out.flush()?;
     Ok(code)
+}
+
+/// Prints the trail, or with `head` checks it: up to that head, where one is named.
+async fn audit(
+    args: &EventsArgs,
+    store: &EventStore,
+    id: Option<&str>,
+    head: Option<Option<&str>>,
+    out: &mut impl Write,
+) -> Result<ExitCode> {
+    if let Some(head) = head {
+        let chain = store.verify_audit(head).await?;
+        print::chain(out, args.form, &chain)?;
+        return Ok(if chain.holds() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
+    let id = match id {
+        Some(id) => Some(store.find(id).await?),
+        None => None,
+    };
+    let entries = store.audit(id.as_deref(), args.limit.min(1000)).await?;
+    print::audit(out, args.form, &entries)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn act(
@@ -401,6 +430,7 @@ impl What {
             Self::Show { .. }
             | Self::Count { .. }
             | Self::Histogram { .. }
+            | Self::Perspectives(_)
             | Self::Audit { .. }
             | Self::Retain { .. } => return None,
         };

@@ -35,6 +35,10 @@ impl Program for Running {
         self.shared().settings()
     }
 
+    fn list(&self, name: &str) -> Option<Vec<String>> {
+        self.shared().checked().lists.get(name).cloned()
+    }
+
     fn methods(&self) -> Vec<MethodSettings> {
         self.shared().methods()
     }

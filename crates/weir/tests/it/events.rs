@@ -149,6 +149,61 @@ fn people_work_with_events() {
     assert_eq!(lost.status.code(), Some(1));
 }
 
+const PERSPECTIVES: &str = r#"{"format": "weir perspectives 1", "perspectives": [
+    {"name": "servers", "title": "Servers", "otherwise": "hidden", "rules": [
+        {"methods": ["DICTATTACK"], "target": "port 445", "give": "critical"},
+        {"methods": ["UPLOAD"], "give": "informational"}]},
+    {"name": "listed", "title": "Listed", "rules": [{"source": "ip in @servers", "give": "hidden"}], "otherwise": "own"},
+    {"name": "Bad Name", "title": "Bad", "otherwise": "own"}]}"#;
+
+#[test]
+fn events_are_seen_from_a_perspective() {
+    let folder = Folder::new("perspective");
+    folder.read();
+    let file = folder.0.join("perspectives.json");
+    std::fs::write(&file, PERSPECTIVES).expect("written");
+    let file = file.to_str().expect("text");
+    let kept = folder.events(&["perspectives", "--import", file]);
+    assert!(
+        kept.starts_with("servers kept\nlisted kept\nBad Name not kept: /name: "),
+        "{kept}"
+    );
+    let seen = lines(&folder.events(&["--perspective", "servers", "-o", "json", "--sort", "oldest"]));
+    let seen: Vec<(&str, &str)> = seen
+        .iter()
+        .map(|event| {
+            (
+                event["method"].as_str().unwrap_or(""),
+                event["priority"].as_str().unwrap_or(""),
+            )
+        })
+        .collect();
+    assert_eq!(seen, [("DICTATTACK", "critical"), ("UPLOAD", "informational")]);
+    let count = folder.events(&["count", "--by", "priority", "--perspective", "servers"]);
+    assert!(
+        count.contains("1  critical") && count.contains("1  informational") && count.lines().count() == 2,
+        "{count}"
+    );
+    let listed = folder.events(&["perspectives"]);
+    assert!(
+        listed.contains("security") && listed.contains("Servers (2 rules, otherwise hidden)"),
+        "{listed}"
+    );
+    let exported = folder.events(&["perspectives", "--export"]);
+    std::fs::write(file, &exported).expect("written");
+    folder.events(&["perspectives", "--import", file]);
+    assert_eq!(folder.events(&["perspectives", "--export"]), exported);
+    let said = |arguments: &[&str]| {
+        let output = folder.weir(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let none = said(&["events", "--perspective", "none"]);
+    assert!(none.contains("`weir events perspectives` lists them"), "{none}");
+    let lists = said(&["events", "--perspective", "listed"]);
+    assert!(lists.contains("--remote"), "{lists}");
+}
+
 /// What methods learn is kept in files, taken up again, and a file that is damaged costs its method's memory alone.
 #[test]
 fn learned_state_outlives_the_program() {

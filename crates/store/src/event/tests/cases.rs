@@ -5,7 +5,7 @@ use std::pin::Pin;
 use serde_json::json;
 use weir_model::{Priority, Time};
 
-use super::{EPOCH_S, life, line, people, record};
+use super::{EPOCH_S, life, line, people, perspectives, record};
 use crate::event::sql::{Columns, Sql};
 use crate::event::{
     Action, CategoryState, EventRecord, EventStore, Facet, Filter, Put, Retention, Sort, SourceFilter,
@@ -29,6 +29,13 @@ pub(super) const ALL: &[(&str, Case)] = &[
     ("rules", |store| Box::pin(people::rules_mark_and_unmark(store))),
     ("threats", |store| Box::pin(people::threats(store))),
     ("searches", |store| Box::pin(people::searches(store))),
+    ("perspectives", |store| Box::pin(perspectives::seeing(store))),
+    ("largest_perspective", |store| {
+        Box::pin(perspectives::largest(store))
+    }),
+    ("kept_perspectives", |store| {
+        Box::pin(perspectives::keeping(store))
+    }),
 ];
 
 pub(super) const NOW: Time = Time::from_secs(EPOCH_S);

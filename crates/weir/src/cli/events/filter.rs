@@ -55,6 +55,9 @@ pub(super) struct FilterArgs {
     /// Marked as false positives: only those, or all but those.
     #[arg(long = "false-positives", value_enum, value_name = "WHICH", global = true)]
     false_positives: Option<Which>,
+    /// Seen from this perspective: priorities are what it gives, and what it hides is left out.
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(super) perspective: Option<String>,
     /// Every one of these words occurs in what the event says.
     #[arg(long, value_name = "WORDS", global = true)]
     text: Option<String>,
@@ -92,6 +95,7 @@ impl FilterArgs {
             bail!("give --method either always with a submethod or never");
         }
         Ok(Filter {
+            lens: None,
             since_ns: ns(&self.since)?,
             until_ns: ns(&self.until)?,
             sites: self.site.clone(),
@@ -172,6 +176,7 @@ impl FilterArgs {
                 filter.false_positive.map(|only| only.to_string()),
             ),
             ("text", filter.text),
+            ("perspective", self.perspective.clone()),
         ];
         Ok(words
             .into_iter()

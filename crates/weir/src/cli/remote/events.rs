@@ -41,9 +41,13 @@ pub(crate) fn count(server: &Server, words: &Words, by: Facet) -> Result<Vec<(St
 }
 
 /// Everything kept of one event.
-pub(crate) fn show(server: &Server, id: &str) -> Result<Value> {
+pub(crate) fn show(server: &Server, id: &str, perspective: Option<&str>) -> Result<Value> {
     full(id)?;
-    server.get(&format!("events/{id}"), &[])
+    let words: Words = perspective
+        .map(|name| ("perspective", name.to_owned()))
+        .into_iter()
+        .collect();
+    server.get(&format!("events/{id}"), &words)
 }
 
 /// Does something with events; each with whether it changed.

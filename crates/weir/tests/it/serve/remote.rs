@@ -65,6 +65,27 @@ impl Asked<'_> {
                 .contains("DICTATTACK")
         );
         assert!(self.told(&["events", "show", id]).contains("all refused"));
+        let file = self.house.folder.join("perspectives.json");
+        let quiet = r#"{"format": "weir perspectives 1", "perspectives": [{"name": "quiet", "title": "Quiet",
+            "rules": [{"methods": ["DICTATTACK"], "give": "low"}], "otherwise": "hidden"}]}"#;
+        std::fs::write(&file, quiet).unwrap();
+        let file = file.to_str().unwrap();
+        assert_eq!(
+            self.told(&["events", "perspectives", "--import", file]),
+            "quiet kept\n"
+        );
+        let exported = self.told(&["events", "perspectives", "--export"]);
+        assert!(exported.contains("\"DICTATTACK\""), "{exported}");
+        let seen = self.told(&["events", "--perspective", "quiet"]);
+        assert!(
+            seen.contains("LOW") && seen.ends_with("1 of 1 events\n"),
+            "{seen}"
+        );
+        assert!(
+            self.told(&["events", "show", id, "--perspective", "quiet"])
+                .contains("\"low\"")
+        );
+        refused(&self.ask(&["events", "--perspective", "none"]), "answers 404");
         refused(&self.ask(&["events", "show", "01a2"]), "no whole id");
         refused(&self.ask(&["events", "histogram"]), "--store");
     }
@@ -119,7 +140,7 @@ fn commands_ask_a_server_elsewhere() {
     house.line("read incident.pcap.zst");
     let span = format!("/overview?{SPAN}");
     house.until(&span, |overview| overview["traffic"]["flows"] == 3648);
-    let new = json!({"name": "script", "role": "analyst"});
+    let new = json!({"name": "script", "role": "editor"});
     let (status, made) = house.ask("POST", "/tokens", Some(new));
     assert_eq!(status, 201, "{made}");
     std::fs::write(house.folder.join("token"), made["secret"].as_str().unwrap()).unwrap();
