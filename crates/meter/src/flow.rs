@@ -6,6 +6,7 @@ use weir_model::{Counters, FlowId, History, InitiatorReason, Logins, Mac, Protoc
 
 use crate::dissection::Dissection;
 use crate::key::Key;
+use crate::performance::{Exchanges, Ways};
 use crate::tcp::TcpConn;
 
 /// Packets after which a one-sided TCP flow joined in the middle counts as open: some taps see one direction only.
@@ -65,9 +66,14 @@ pub(crate) struct Flow {
     pub(crate) flags: [u16; 2],
     pub(crate) class: Class,
     pub(crate) initiator_low: bool,
+    /// Who sent the first packet: 1 where the verdict was that the other side had begun.
+    pub(crate) first_side: u8,
     pub(crate) reason: InitiatorReason,
     pub(crate) tcp: TcpConn,
     pub(crate) dissecting: Dissecting,
+    pub(crate) exchanges: Exchanges,
+    /// From the third packet on: floods and questions with one answer need none.
+    pub(crate) ways: Option<Box<Ways>>,
     pub(crate) icmp_payload_max: u16,
 
     pub(crate) hash: u64,
@@ -104,9 +110,12 @@ impl Flow {
             flags: [0; 2],
             class: Class::Other,
             initiator_low,
+            first_side: 0,
             reason,
             tcp: TcpConn::default(),
             dissecting: Dissecting::NotYet,
+            exchanges: Exchanges::default(),
+            ways: None,
             icmp_payload_max: 0,
             hash,
             id: FlowId::derive(&key.oriented(initiator_low), time),
@@ -169,7 +178,7 @@ mod tests {
     use super::*;
 
     /// The default cap of flows times this is what the cache may take; raise one only with the other in view.
-    const FLOW_BYTES_MAX: usize = 336;
+    const FLOW_BYTES_MAX: usize = 384;
 
     #[test]
     fn an_entry_stays_small() {

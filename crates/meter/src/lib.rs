@@ -11,6 +11,7 @@ mod fragments;
 mod initiator;
 mod key;
 mod meter;
+mod performance;
 mod record;
 mod stream;
 mod table;

@@ -376,6 +376,10 @@ impl Meter {
         flow.reported = Some(Box::new(flow.totals));
         (flow.start, flow.end) = (Time::MAX, Time::MIN);
         flow.interval_s = now_s;
+        flow.exchanges.begin_part();
+        if let Some(ways) = &mut flow.ways {
+            ways.begin_part();
+        }
         self.send(record, out);
     }
 

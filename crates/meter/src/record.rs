@@ -4,12 +4,24 @@
 use weir_model::{ConnState, Counters, EndReason, FlowRecord, Phase, Place, proto};
 
 use crate::flow::Flow;
+use crate::performance;
 
 /// A record of the flow as it stands, for the interval since the last update. `seq` is set by the caller.
 pub(crate) fn of(flow: &Flow, phase: Phase, end_reason: EndReason) -> FlowRecord {
     let [forward_total, reverse_total] = flow.totals;
     let reported = flow.reported.as_deref().copied().unwrap_or_default();
     let first = flow.start.min(flow.end);
+    let (forward, reverse) = (
+        minus(forward_total, reported[0]),
+        minus(reverse_total, reported[1]),
+    );
+    let packets = forward_total.packets + reverse_total.packets;
+    let told = || {
+        let tcp = flow.key.proto() == proto::TCP;
+        let sent = [forward, reverse].map(|sent| tcp && sent.packets > 0);
+        performance::told(&flow.exchanges, flow.ways.as_deref(), sent)
+    };
+    let performance = if packets > 1 { told() } else { None };
     FlowRecord {
         seq: 0,
         id: flow.id,
@@ -19,8 +31,8 @@ pub(crate) fn of(flow: &Flow, phase: Phase, end_reason: EndReason) -> FlowRecord
         start: first,
         end: flow.end,
         end_reason,
-        forward: minus(forward_total, reported[0]),
-        reverse: Some(minus(reverse_total, reported[1])),
+        forward,
+        reverse: Some(reverse),
         forward_total,
         reverse_total: Some(reverse_total),
         forward_flags: flow.flags[0],
@@ -42,6 +54,7 @@ pub(crate) fn of(flow: &Flow, phase: Phase, end_reason: EndReason) -> FlowRecord
         protocol: flow.protocol,
         protocol_by_content: flow.protocol_by_content,
         logins: flow.logins,
+        performance,
         initiator_inside: false,
         responder_inside: false,
         initiator_place: Place::default(),

@@ -126,6 +126,7 @@ impl Table {
         let flow = self.get_mut(slot);
         flow.dissecting = Dissecting::Over;
         flow.reported = None;
+        flow.ways = None;
         self.free.push(slot);
     }
 

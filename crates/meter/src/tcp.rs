@@ -31,6 +31,9 @@ struct TcpEnd {
     top: u32,
     /// Bytes below `top` that were jumped over and may still come (reordering) or be lost.
     missing: u32,
+    /// Where they are, at the most, when any are missing.
+    hole: u32,
+    hole_end: u32,
     /// Letters already in the history, one bit each.
     seen: u16,
     gaps: u16,
@@ -39,6 +42,28 @@ struct TcpEnd {
     state: End,
     isn_known: bool,
     top_known: bool,
+}
+
+/// Where a segment stands among those of its end before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// It takes no sequence number, or only keeps the connection alive or probes a closed window.
+    Apart,
+    /// Further than all before it.
+    Next,
+    /// Further, behind bytes that were jumped over; no others were missing.
+    Ahead,
+    /// It fills such a hole: overtaken on its way, or lost before this point and sent again.
+    Late,
+    /// It was seen before.
+    Again,
+}
+
+impl Order {
+    /// Is there nothing to count?
+    pub(crate) const fn is_plain(self) -> bool {
+        matches!(self, Self::Apart | Self::Next)
+    }
 }
 
 /// Both ends of a connection, initiator first.
@@ -53,10 +78,17 @@ const RESPONDER: usize = 1;
 
 impl TcpConn {
     /// Takes one segment of the end `from` (0 = initiator).
-    pub(crate) fn segment(&mut self, from: usize, tcp: &Tcp<'_>, history: &mut History) {
+    pub(crate) fn segment(&mut self, from: usize, tcp: &Tcp<'_>, history: &mut History) -> Order {
         self.letters(from, tcp, history);
-        self.sequence(from, tcp, history);
+        let order = self.sequence(from, tcp, history);
         self.transition(from, tcp.flags);
+        order
+    }
+
+    /// Does an acknowledgement cover everything the end `from` has sent?
+    pub(crate) fn covers(&self, from: usize, ack: u32) -> bool {
+        let end = &self.ends[from];
+        end.top_known && ack.wrapping_sub(end.top) as i32 >= 0
     }
 
     /// Does a SYN of the end `from` with this sequence number begin another connection than the one held here?
@@ -102,12 +134,13 @@ impl TcpConn {
     }
 
     /// Follows sequence numbers: retransmissions of this end, content gaps of the other.
-    fn sequence(&mut self, from: usize, tcp: &Tcp<'_>, history: &mut History) {
+    fn sequence(&mut self, from: usize, tcp: &Tcp<'_>, history: &mut History) -> Order {
         if tcp.flags & RST != 0 {
-            return;
+            return Order::Apart;
         }
         let unanswered = self.ends[1 - from].state == End::Inactive;
         let end = &mut self.ends[from];
+        let mut order = end.bare(tcp);
         // Nobody answered so far: the stream will begin where the latest try says.
         if tcp.flags & SYN != 0 && (!end.isn_known || unanswered) {
             end.isn = tcp.seq;
@@ -120,14 +153,18 @@ impl TcpConn {
         } else {
             tcp.seq
         };
-        if tcp.payload_bytes > 0 && end.take(start, tcp.payload_bytes) {
-            let count = bump(&mut end.repeats);
-            repeat(from, b't', count, history);
+        if tcp.payload_bytes > 0 {
+            order = end.take(start, tcp.payload_bytes);
+            if order == Order::Again {
+                let count = bump(&mut end.repeats);
+                repeat(from, b't', count, history);
+            }
         }
         if tcp.flags & ACK != 0 && self.ends[1 - from].acknowledge(tcp.ack) {
             let count = bump(&mut self.ends[1 - from].gaps);
             repeat(1 - from, b'g', count, history);
         }
+        order
     }
 
     /// Zeek's transitions: a handshake establishes both ends at the SYN-ACK; FIN closes and RST resets the sender.
@@ -191,24 +228,51 @@ impl TcpConn {
 const LETTERS_ONCE: [u8; 8] = [b's', b'h', b'a', b'd', b'f', b'r', b'q', b'i'];
 
 impl TcpEnd {
-    /// Takes a segment's sequence range; true when it repeats bytes already sent.
-    fn take(&mut self, start: u32, len: u32) -> bool {
+    /// Where a segment without payload stands: SYN and FIN take a number of their own. Before it changes anything.
+    fn bare(&self, tcp: &Tcp<'_>) -> Order {
+        let again = match tcp.flags & (SYN | FIN) {
+            0 => return Order::Apart,
+            SYN => self.isn_known && self.isn == tcp.seq,
+            _ => self.state == End::Closed && self.top_known && self.top == tcp.seq,
+        };
+        if again { Order::Again } else { Order::Next }
+    }
+
+    /// Takes a segment's sequence range, and says where it stands.
+    fn take(&mut self, start: u32, len: u32) -> Order {
         let behind = start.wrapping_add(len);
         if !self.top_known {
             self.top = behind;
             self.top_known = true;
-            return false;
+            return Order::Next;
         }
-        let ahead = behind.wrapping_sub(self.top) as i32;
-        if ahead > 0 {
-            let jumped = start.wrapping_sub(self.top) as i32;
-            self.missing = self.missing.saturating_add(jumped.max(0) as u32);
+        let jumped = start.wrapping_sub(self.top) as i32;
+        if behind.wrapping_sub(self.top) as i32 > 0 {
+            let first = self.missing == 0;
+            if jumped > 0 {
+                self.hole = if first { self.top } else { self.hole };
+                self.hole_end = start;
+                self.missing = self.missing.saturating_add(jumped as u32);
+            }
             self.top = behind;
-            return jumped < 0 && self.missing == 0;
+            return match jumped {
+                1.. if first => Order::Ahead,
+                // One byte of it was let through to probe a closed window.
+                -1.. => Order::Next,
+                _ if first => Order::Again,
+                _ => Order::Late,
+            };
         }
-        let fills = self.missing > 0;
+        if jumped == -1 && len == 1 {
+            return Order::Apart;
+        }
+        let in_hole =
+            start.wrapping_sub(self.hole) as i32 >= 0 && self.hole_end.wrapping_sub(start) as i32 > 0;
+        if self.missing == 0 || !in_hole {
+            return Order::Again;
+        }
         self.missing = self.missing.saturating_sub(len);
-        !fills
+        Order::Late
     }
 
     /// The other end acknowledges up to `ack`; true when that covers bytes that were never seen.

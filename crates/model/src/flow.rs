@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
-use crate::{Mac, Place, Protocol, Sightings, Time};
+use crate::{Mac, Performance, Place, Protocol, Sightings, Time};
 
 /// IP protocol numbers (IANA) that code names.
 pub mod proto {
@@ -346,6 +346,9 @@ pub struct FlowRecord {
     pub protocol: Option<Protocol>,
     pub protocol_by_content: bool,
     pub logins: Logins,
+    /// What was measured of its packets' times and sequence numbers. Behind a pointer: records move often, and are read for
+    /// other things.
+    pub performance: Option<Box<Performance>>,
     /// Is the endpoint in an inside network? Set by enrichment.
     pub initiator_inside: bool,
     pub responder_inside: bool,
@@ -400,6 +403,7 @@ impl FlowRecord {
             protocol: None,
             protocol_by_content: false,
             logins: Logins::default(),
+            performance: None,
             initiator_inside: false,
             responder_inside: false,
             initiator_place: Place::default(),

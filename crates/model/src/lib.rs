@@ -14,6 +14,7 @@ mod mac;
 mod method;
 mod networks;
 mod perspective;
+mod performance;
 mod place;
 mod quantity;
 mod sighting;
@@ -42,6 +43,7 @@ pub use perspective::{
     PERSPECTIVE_ENTRIES_MAX, PERSPECTIVE_FILTER_BYTES_MAX, PERSPECTIVE_RULES_MAX, Perspective,
     PerspectiveError, PerspectiveFile, PerspectiveRule, Seen,
 };
+pub use performance::{Measured, Performance, Spread, WayPerformance};
 pub use place::{Country, Place, Places, Whereabouts};
 pub use quantity::Quantity;
 pub use sighting::{IndicatorKind, ListClass, SeenAt, Sighting, Sightings};
