@@ -23,6 +23,7 @@ mod overview;
 pub mod patterns;
 mod peers;
 mod perspectives;
+mod performance;
 mod problem;
 mod profiles;
 mod search;

@@ -16,6 +16,7 @@ use crate::App;
 use crate::events::{Count, EventRow};
 use crate::health::DataHealth;
 use crate::peers::RiskyPeer;
+use crate::performance::{Performance, performance};
 use crate::problem::{Params, Problem, Result};
 use crate::window::{Span, Window};
 use crate::{events, health, peers, perspectives, search, threat};
@@ -62,6 +63,9 @@ pub(crate) struct Overview {
     /// Absent when no flows are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) traffic: Option<Traffic>,
+    /// Absent when no flows are kept, or nothing was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) performance: Option<Performance>,
     pub(crate) health: DataHealth,
     /// Where data are, when the span has none of them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,6 +201,7 @@ pub(crate) async fn overview(
             .take(WORST)
             .collect(),
         traffic,
+        performance: performance(&app, window).await?,
         health: health::judge(&app.status()),
         data: if empty { data(&app).await? } else { None },
     }))

@@ -205,6 +205,7 @@ pub(crate) fn columns(table: &Table) -> Vec<FlowColumn> {
             Kind::Number(Unit::Count) => "number",
             Kind::Number(Unit::Bytes) => "bytes",
             Kind::Number(Unit::Nanos) => "duration",
+            Kind::Number(Unit::Micros) | Kind::Rate(Unit::Micros) => "microseconds",
             Kind::Rate(_) => "ratio",
             Kind::Time => "time",
             Kind::Address => "address",

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::{FlowRecord, Mac, Phase, Time, community_id};
+use crate::{FlowRecord, Mac, Measured, Performance, Phase, Time, community_id};
 
 /// A cell of a flow table.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +59,12 @@ fn number(value: impl Into<u64>) -> Option<Cell> {
 /// A number that is nothing to tell of when it is zero.
 fn nonzero(value: impl Into<u64>) -> Option<Cell> {
     Some(value.into()).filter(|&value| value > 0).and_then(number)
+}
+
+/// A figure of network performance, where it was measured.
+fn measured(f: &FlowRecord, figure: fn(&Performance) -> Measured) -> Option<Cell> {
+    let number = figure(f.performance.as_deref()?).get()?;
+    Some(Cell::Number(number.into()))
 }
 
 /// A cell that only IP traffic has.
@@ -338,6 +344,195 @@ pub const ELEMENTS: &[Element] = &[
         "enrich",
         "Autonomous system of the responder",
         |f| f.responder_place.as_number.and_then(|asn| number(asn.get())),
+    ),
+    row(
+        "rtt",
+        "npmRoundTripTime (39499)",
+        "meter",
+        "Round trip of the TCP handshake, SYN to ACK, microseconds",
+        |f| measured(f, |p| p.rtt_us),
+    ),
+    row(
+        "rtt_client",
+        "",
+        "meter",
+        "Its part between here and the initiator, microseconds",
+        |f| measured(f, |p| p.rtt_client_us),
+    ),
+    row(
+        "rtt_server",
+        "",
+        "meter",
+        "Its part between here and the responder, microseconds",
+        |f| measured(f, |p| p.rtt_server_us),
+    ),
+    row(
+        "srt",
+        "npmServerResponseTime (39499)",
+        "meter",
+        "Server response time, mean of the exchanges, microseconds",
+        |f| measured(f, |p| p.srt_us),
+    ),
+    row(
+        "srt_min",
+        "",
+        "meter",
+        "Shortest server response time, microseconds",
+        |f| measured(f, |p| p.srt_min_us),
+    ),
+    row(
+        "srt_max",
+        "",
+        "meter",
+        "Longest server response time, microseconds",
+        |f| measured(f, |p| p.srt_max_us),
+    ),
+    row(
+        "srt_count",
+        "",
+        "meter",
+        "Exchanges whose response time was measured",
+        |f| measured(f, |p| p.srt_count),
+    ),
+    row(
+        "src_retransmitted_packets",
+        "npmTcpRetransmission (39499)",
+        "meter",
+        "TCP segments sent that had been sent before",
+        |f| measured(f, |p| p.forward.retransmitted),
+    ),
+    row(
+        "src_out_of_order_packets",
+        "npmTcpOutOfOrder (39499)",
+        "meter",
+        "TCP segments sent that were overtaken",
+        |f| measured(f, |p| p.forward.out_of_order),
+    ),
+    row(
+        "dst_retransmitted_packets",
+        "",
+        "meter",
+        "TCP segments received that had been sent before",
+        |f| measured(f, |p| p.reverse.retransmitted),
+    ),
+    row(
+        "dst_out_of_order_packets",
+        "",
+        "meter",
+        "TCP segments received that were overtaken",
+        |f| measured(f, |p| p.reverse.out_of_order),
+    ),
+    row(
+        "src_delay_min",
+        "npmDelayMin (39499)",
+        "meter",
+        "Shortest time between packets sent, microseconds",
+        |f| measured(f, |p| p.forward.delay.min_us),
+    ),
+    row(
+        "src_delay_avg",
+        "npmDelayAvg (39499)",
+        "meter",
+        "Mean time between packets sent, microseconds",
+        |f| measured(f, |p| p.forward.delay.avg_us),
+    ),
+    row(
+        "src_delay_max",
+        "npmDelayMax (39499)",
+        "meter",
+        "Longest time between packets sent, microseconds",
+        |f| measured(f, |p| p.forward.delay.max_us),
+    ),
+    row(
+        "src_delay_dev",
+        "npmDelayDev (39499)",
+        "meter",
+        "Deviation of the time between packets sent, microseconds",
+        |f| measured(f, |p| p.forward.delay.dev_us),
+    ),
+    row(
+        "dst_delay_min",
+        "",
+        "meter",
+        "Shortest time between packets received, microseconds",
+        |f| measured(f, |p| p.reverse.delay.min_us),
+    ),
+    row(
+        "dst_delay_avg",
+        "",
+        "meter",
+        "Mean time between packets received, microseconds",
+        |f| measured(f, |p| p.reverse.delay.avg_us),
+    ),
+    row(
+        "dst_delay_max",
+        "",
+        "meter",
+        "Longest time between packets received, microseconds",
+        |f| measured(f, |p| p.reverse.delay.max_us),
+    ),
+    row(
+        "dst_delay_dev",
+        "",
+        "meter",
+        "Deviation of the time between packets received, microseconds",
+        |f| measured(f, |p| p.reverse.delay.dev_us),
+    ),
+    row(
+        "src_jitter_min",
+        "npmJitterMin (39499)",
+        "meter",
+        "Smallest difference between neighbouring delays of packets sent, microseconds",
+        |f| measured(f, |p| p.forward.jitter.min_us),
+    ),
+    row(
+        "src_jitter_avg",
+        "npmJitterAvg (39499)",
+        "meter",
+        "Mean difference between neighbouring delays of packets sent, microseconds",
+        |f| measured(f, |p| p.forward.jitter.avg_us),
+    ),
+    row(
+        "src_jitter_max",
+        "npmJitterMax (39499)",
+        "meter",
+        "Largest difference between neighbouring delays of packets sent, microseconds",
+        |f| measured(f, |p| p.forward.jitter.max_us),
+    ),
+    row(
+        "src_jitter_dev",
+        "npmJitterDev (39499)",
+        "meter",
+        "Deviation of the difference between neighbouring delays of packets sent, microseconds",
+        |f| measured(f, |p| p.forward.jitter.dev_us),
+    ),
+    row(
+        "dst_jitter_min",
+        "",
+        "meter",
+        "Smallest difference between neighbouring delays of packets received, microseconds",
+        |f| measured(f, |p| p.reverse.jitter.min_us),
+    ),
+    row(
+        "dst_jitter_avg",
+        "",
+        "meter",
+        "Mean difference between neighbouring delays of packets received, microseconds",
+        |f| measured(f, |p| p.reverse.jitter.avg_us),
+    ),
+    row(
+        "dst_jitter_max",
+        "",
+        "meter",
+        "Largest difference between neighbouring delays of packets received, microseconds",
+        |f| measured(f, |p| p.reverse.jitter.max_us),
+    ),
+    row(
+        "dst_jitter_dev",
+        "",
+        "meter",
+        "Deviation of the difference between neighbouring delays of packets received, microseconds",
+        |f| measured(f, |p| p.reverse.jitter.dev_us),
     ),
     row(
         "sampling",

@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 
 use weir_model::elements::{Cell, ELEMENTS, Element};
 use weir_model::{
-    Country, FieldKind, FlowKey, FlowRecord, Mac, Place, Protocol, Time, Transaction, Value, ethertype,
-    proto, tcp_flags,
+    Country, FieldKind, FlowKey, FlowRecord, Mac, Measured, Performance, Place, Protocol, Spread, Time,
+    Transaction, Value, WayPerformance, ethertype, proto, tcp_flags,
 };
 
 /// What a column holds.
@@ -36,6 +36,8 @@ pub enum Unit {
     Bytes,
     /// Nanoseconds inside; milliseconds where the filter gives no unit, as nfdump has it.
     Nanos,
+    /// Microseconds inside; milliseconds where the filter gives no unit, as Flowmon has it.
+    Micros,
 }
 
 /// One value of a column, as the back ends compare it.
@@ -194,9 +196,23 @@ fn of_element(element: &'static Element, full: &FlowRecord, bare: &FlowRecord) -
     })
 }
 
+/// What is measured in microseconds; the names of its columns begin so, behind the side.
+const TIMES: [&str; 4] = ["rtt", "srt", "delay", "jitter"];
+
+fn is_time(name: &str) -> bool {
+    let base = name
+        .strip_prefix("src_")
+        .or(name.strip_prefix("dst_"))
+        .unwrap_or(name);
+    let first = base.split('_').next().unwrap_or(base);
+    TIMES.contains(&first) && !name.ends_with("count")
+}
+
 fn unit(name: &str) -> Unit {
     if name.ends_with("bytes") {
         Unit::Bytes
+    } else if is_time(name) {
+        Unit::Micros
     } else {
         Unit::Count
     }
@@ -369,12 +385,41 @@ fn specimen() -> FlowRecord {
     (flow.logins.refused, flow.logins.accepted) = (1, 1);
     (flow.sampling, flow.exporter) = (10, Some(local));
     flow.unnamed = Some(Arc::default());
+    flow.performance = Some(Box::new(measured()));
     let place = Place {
         country: Country::from_code("CZ"),
         as_number: NonZeroU32::new(1),
     };
     (flow.initiator_place, flow.responder_place) = (place, place);
     flow
+}
+
+/// Performance that has every figure.
+fn measured() -> Performance {
+    let one = Measured::of(1);
+    let spread = Spread {
+        min_us: one,
+        avg_us: one,
+        max_us: one,
+        dev_us: one,
+    };
+    let way = WayPerformance {
+        retransmitted: one,
+        out_of_order: one,
+        delay: spread,
+        jitter: spread,
+    };
+    Performance {
+        rtt_us: one,
+        rtt_client_us: one,
+        rtt_server_us: one,
+        srt_us: one,
+        srt_min_us: one,
+        srt_max_us: one,
+        srt_count: one,
+        forward: way,
+        reverse: way,
+    }
 }
 
 /// A record that has a value only where every record has one.

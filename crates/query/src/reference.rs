@@ -100,7 +100,7 @@ fn kind(field: &Field) -> String {
         return words.join(" ");
     }
     let name = match (field.kind, &field.reads) {
-        (Kind::Number(Unit::Nanos), _) => "duration",
+        (Kind::Number(Unit::Nanos | Unit::Micros), _) => "duration",
         (Kind::Number(Unit::Bytes), _) => "bytes",
         (Kind::Number(Unit::Count), _) => "number",
         (Kind::Rate(_), Reads::PerTime(..)) => "per second",

@@ -41,12 +41,21 @@ const NANOS: &[(&str, u64)] = &[
     ("us", 1_000),
     ("ns", 1),
 ];
+const MICROS: &[(&str, u64)] = &[
+    ("h", 3_600_000_000),
+    ("min", 60_000_000),
+    ("s", 1_000_000),
+    ("ms", 1_000),
+    ("us", 1),
+];
+const MICROS_READ: &[(&str, u64)] = &[("", 1_000), ("m", 60_000_000), ("sec", 1_000_000)];
 /// No unit is milliseconds, as nfdump has it.
 const NANOS_READ: &[(&str, u64)] = &[("", 1_000_000), ("m", 60_000_000_000), ("sec", 1_000_000_000)];
 
 fn factor(suffix: &str, unit: Unit) -> Option<u64> {
     let (printed, read) = match unit {
         Unit::Nanos => (NANOS, NANOS_READ),
+        Unit::Micros => (MICROS, MICROS_READ),
         Unit::Count | Unit::Bytes if suffix.is_empty() => return Some(1),
         Unit::Count | Unit::Bytes => (COUNTS, COUNTS_READ),
     };
@@ -74,6 +83,7 @@ pub(crate) fn number(text: &str, unit: Unit) -> Result<u64, String> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let wrong = || match unit {
         Unit::Nanos => format!("{text:?} is not a duration such as 300ms, 5s, 2min or 1h"),
+        Unit::Micros => format!("{text:?} is not a duration such as 20ms, 1.5ms, 300us or 2s"),
         Unit::Count | Unit::Bytes => format!("{text:?} is not a number such as 445, 10k, 1.5M or 64KiB"),
     };
     if whole.is_empty() || whole.len() + fraction.len() > 30 || fraction.contains('.') {
@@ -95,6 +105,7 @@ pub(crate) fn number_text(number: u64, unit: Unit) -> String {
         Unit::Count => return number.to_string(),
         Unit::Bytes => COUNTS,
         Unit::Nanos => NANOS,
+        Unit::Micros => MICROS,
     };
     let fitting = table
         .iter()
@@ -102,6 +113,7 @@ pub(crate) fn number_text(number: u64, unit: Unit) -> String {
     match fitting.max_by_key(|(_, factor)| *factor) {
         Some((suffix, factor)) => format!("{}{suffix}", number / factor),
         None if unit == Unit::Nanos => format!("{number}ns"),
+        None if unit == Unit::Micros => format!("{number}us"),
         None => number.to_string(),
     }
 }

@@ -277,7 +277,7 @@ fn completion_follows_the_grammar() {
         "app dns ": and or
         "ip in [": 10.0.0.0/8 @servers @wrong ]
         "flags ": = S/SA
-        "src_": src_ip src_port src_packets src_bytes src_payload_bytes src_tcp_flags src_mac src_ttl src_inside src_country src_asn
+        "src_": src_ip src_port src_packets src_bytes src_payload_bytes src_tcp_flags src_mac src_ttl src_inside src_country src_asn src_retransmitted_packets
         "blort x": "#]].assert_eq(&all.join("\n"));
     let part = &complete("dst po and any", 6, Catalog::flows(), &NoLists)[0];
     assert_eq!((part.label.as_str(), part.replace.clone()), ("port", 4..6));

@@ -33,6 +33,7 @@ pub(crate) fn example(field: &Field) -> String {
         Kind::Number(Unit::Count) => "10",
         Kind::Number(Unit::Bytes) => "10M",
         Kind::Number(Unit::Nanos) => "300ms",
+        Kind::Number(Unit::Micros) => "20ms",
         Kind::Rate(_) => "1.5k",
         Kind::Time => "2026-11-01T08:30",
         Kind::Address => "10.0.0.0/8",

@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use weir_model::{
-    ConnState, Counters, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Phase, Protocol, Time,
-    ethertype,
+    ConnState, Counters, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Performance, Phase,
+    Protocol, Time, ethertype,
 };
 
 const NANOS_PER_MS: i64 = 1_000_000;
@@ -131,6 +131,10 @@ impl Row {
 
     pub(crate) fn forward_total(&mut self) -> &mut Counters {
         self.forward_total.get_or_insert_default()
+    }
+
+    pub(crate) fn performance(&mut self) -> &mut Performance {
+        self.flow.performance.get_or_insert_default()
     }
 
     pub(crate) fn reverse_total(&mut self) -> &mut Counters {

@@ -26,8 +26,8 @@ mod flow_columns;
 pub use flow_columns::COLUMNS;
 
 /// Version of the tables on disk. Newer columns are nullable and older parts lack them; a store of a later version
-/// than the program's is refused.
-pub const VERSION: u32 = 1;
+/// than the program's is refused. Version 2 brought network performance.
+pub const VERSION: u32 = 2;
 /// Key of [`VERSION`] in the metadata of schemas and parts.
 pub const VERSION_KEY: &str = "weir.schema_version";
 /// Key of the table's name in the metadata.

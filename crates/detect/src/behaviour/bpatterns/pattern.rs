@@ -219,6 +219,7 @@ impl Compiled {
                 .is_none_or(|field| !matches!(field.kind, Kind::Rate(_)));
         match aggregate.unit() {
             Unit::Nanos => Quantity::Seconds(value / 1e9),
+            Unit::Micros => Quantity::Seconds(value / 1e6),
             Unit::Bytes if whole => Quantity::Bytes(value as u64),
             Unit::Count if whole && value.fract() == 0.0 => Quantity::Count(value as u64),
             Unit::Bytes | Unit::Count => Quantity::Ratio(value),

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use weir_model::proto::{SCTP, TCP, UDP};
-use weir_model::{Counters, Country, FlowRecord, Mac};
+use weir_model::{Counters, Country, FlowRecord, Mac, Measured};
 
 use super::Codec::{Delta, Dictionary, Split};
 use super::Form::{self, Flag, I64, Millis, Text, U8, U16, U32, U64, Words};
@@ -76,6 +76,19 @@ fn reverse_total(f: &FlowRecord) -> Option<Counters> {
 /// Start of the whole flow where it is not the record's.
 fn earlier(f: &FlowRecord) -> Option<Moment> {
     (f.flow_start != f.start).then(|| Moment::of(f.flow_start))
+}
+
+/// A figure of network performance; times in microseconds.
+macro_rules! measured {
+    ($name:literal, $codec:ident, $($part:ident).+) => {
+        maybe(
+            $name,
+            U32,
+            $codec,
+            |f| f.performance.as_deref()?.$($part).+.get().map(u64::from),
+            |r, v| r.performance().$($part).+ = Measured::of(v),
+        )
+    };
 }
 
 const PHASES: &[&str] = &["start", "update", "end"];
@@ -553,6 +566,34 @@ pub static COLUMNS: &[Column] = &[
         |f| f.responder_place.as_number.map(|asn| asn.get().into()),
         |r, v| r.flow.responder_place.as_number = NonZeroU32::new(v as u32),
     ),
+    // Network performance, since version 2.
+    measured!("rtt", Split, rtt_us),
+    measured!("rtt_client", Split, rtt_client_us),
+    measured!("rtt_server", Split, rtt_server_us),
+    measured!("srt", Split, srt_us),
+    measured!("srt_min", Split, srt_min_us),
+    measured!("srt_max", Split, srt_max_us),
+    measured!("srt_count", Dictionary, srt_count),
+    measured!("src_retransmitted_packets", Dictionary, forward.retransmitted),
+    measured!("src_out_of_order_packets", Dictionary, forward.out_of_order),
+    measured!("dst_retransmitted_packets", Dictionary, reverse.retransmitted),
+    measured!("dst_out_of_order_packets", Dictionary, reverse.out_of_order),
+    measured!("src_delay_min", Dictionary, forward.delay.min_us),
+    measured!("src_delay_avg", Dictionary, forward.delay.avg_us),
+    measured!("src_delay_max", Dictionary, forward.delay.max_us),
+    measured!("src_delay_dev", Dictionary, forward.delay.dev_us),
+    measured!("dst_delay_min", Dictionary, reverse.delay.min_us),
+    measured!("dst_delay_avg", Dictionary, reverse.delay.avg_us),
+    measured!("dst_delay_max", Dictionary, reverse.delay.max_us),
+    measured!("dst_delay_dev", Dictionary, reverse.delay.dev_us),
+    measured!("src_jitter_min", Dictionary, forward.jitter.min_us),
+    measured!("src_jitter_avg", Dictionary, forward.jitter.avg_us),
+    measured!("src_jitter_max", Dictionary, forward.jitter.max_us),
+    measured!("src_jitter_dev", Dictionary, forward.jitter.dev_us),
+    measured!("dst_jitter_min", Dictionary, reverse.jitter.min_us),
+    measured!("dst_jitter_avg", Dictionary, reverse.jitter.avg_us),
+    measured!("dst_jitter_max", Dictionary, reverse.jitter.max_us),
+    measured!("dst_jitter_dev", Dictionary, reverse.jitter.dev_us),
 ];
 
 /// The country of one side, two letters.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use weir_model::{
     ConnState, Counters, Country, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Logins, Mac,
-    Phase, Place, Protocol, Time, ethertype, proto,
+    Measured, Performance, Phase, Place, Protocol, Spread, Time, WayPerformance, ethertype, proto,
 };
 
 /// A record of a TCP flow with this number in it.
@@ -53,6 +53,49 @@ fn time() -> impl Strategy<Value = Time> {
         1 => any::<i64>().prop_map(Time),
         1 => prop::sample::select(vec![Time::MIN, Time::MAX, Time(0), Time(-1)]),
     ]
+}
+
+fn measured() -> impl Strategy<Value = Measured> {
+    prop_oneof![
+        2 => Just(Measured::NONE),
+        3 => (0..2_000_u64).prop_map(Measured::of),
+        1 => any::<u64>().prop_map(Measured::of),
+    ]
+}
+
+/// Performance with any of its figures missing.
+fn performance() -> impl Strategy<Value = Performance> {
+    prop::collection::vec(measured(), 27).prop_map(|numbers| {
+        let mut numbers = numbers.into_iter();
+        let mut next = || numbers.next().unwrap_or_default();
+        let mut way = || {
+            let mut spread = || Spread {
+                min_us: next(),
+                avg_us: next(),
+                max_us: next(),
+                dev_us: next(),
+            };
+            let (delay, jitter) = (spread(), spread());
+            WayPerformance {
+                retransmitted: next(),
+                out_of_order: next(),
+                delay,
+                jitter,
+            }
+        };
+        let (forward, reverse) = (way(), way());
+        Performance {
+            rtt_us: next(),
+            rtt_client_us: next(),
+            rtt_server_us: next(),
+            srt_us: next(),
+            srt_min_us: next(),
+            srt_max_us: next(),
+            srt_count: next(),
+            forward,
+            reverse,
+        }
+    })
 }
 
 prop_compose! {
@@ -104,6 +147,7 @@ prop_compose! {
         logins in any::<[u16; 2]>(),
         (inside, places) in (any::<[bool; 2]>(), any::<[(bool, u32); 2]>()),
         (sampling, exporter) in (1..3000_u32, prop::option::of(any::<u32>())),
+        performance in prop::option::of(performance()),
         (duplicate, unnamed) in (any::<bool>(), prop::option::of("e[0-9]{1,5}id[0-9]=([0-9a-f]{2}){0,4}")),
     ) -> FlowRecord {
         let mut flow = FlowRecord::new(key, times[0]);
@@ -147,6 +191,7 @@ prop_compose! {
         flow.exporter = exporter.map(|bits| Ipv4Addr::from(bits).into());
         flow.duplicate = duplicate && flow.exporter.is_some();
         flow.unnamed = unnamed.map(Arc::new);
+        flow.performance = performance.and_then(Performance::boxed);
         flow
     }
 }

@@ -96,6 +96,11 @@ fn seconds(nanos: f64) -> String {
     format!("{:.3}", nanos / 1e9)
 }
 
+/// Round trips and response times.
+fn milliseconds(micros: f64) -> String {
+    format!("{:.3} ms", micros / 1e3)
+}
+
 /// Name of an IP protocol as people know it.
 fn protocol(number: u64) -> String {
     weir_query::protocol_name(number).map_or_else(|| number.to_string(), str::to_uppercase)
@@ -109,6 +114,8 @@ fn readable(cell: &Cell, column: &AnswerColumn) -> String {
     match (cell, column.kind) {
         (Scalar::Number(nanos), Kind::Number(Unit::Nanos)) => seconds(*nanos as f64),
         (Scalar::Rate(nanos), Kind::Rate(Unit::Nanos)) => seconds(*nanos),
+        (Scalar::Number(micros), Kind::Number(Unit::Micros)) => milliseconds(*micros as f64),
+        (Scalar::Rate(micros), Kind::Rate(Unit::Micros)) => milliseconds(*micros),
         (Scalar::Number(bits), Kind::TcpFlags) => flags_text(*bits as u16),
         (Scalar::Number(number), _) if column.name == "proto" => protocol(*number),
         (Scalar::Number(number), _) if is_name(&column.name) => number.to_string(),
