@@ -67,6 +67,33 @@ CREATE TABLE IF NOT EXISTS "weir"."flows" (
     "dst_country" LowCardinality(Nullable(String)) CODEC(ZSTD(1)),
     "src_asn" Nullable(UInt32) CODEC(ZSTD(1)),
     "dst_asn" Nullable(UInt32) CODEC(ZSTD(1)),
+    "rtt" Nullable(UInt32) CODEC(ZSTD(1)),
+    "rtt_client" Nullable(UInt32) CODEC(ZSTD(1)),
+    "rtt_server" Nullable(UInt32) CODEC(ZSTD(1)),
+    "srt" Nullable(UInt32) CODEC(ZSTD(1)),
+    "srt_min" Nullable(UInt32) CODEC(ZSTD(1)),
+    "srt_max" Nullable(UInt32) CODEC(ZSTD(1)),
+    "srt_count" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_retransmitted_packets" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_out_of_order_packets" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_retransmitted_packets" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_out_of_order_packets" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_delay_min" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_delay_avg" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_delay_max" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_delay_dev" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_delay_min" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_delay_avg" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_delay_max" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_delay_dev" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_jitter_min" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_jitter_avg" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_jitter_max" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_jitter_dev" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_jitter_min" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_jitter_avg" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_jitter_max" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_jitter_dev" Nullable(UInt32) CODEC(ZSTD(1)),
     "end" DateTime64(9, 'UTC') ALIAS fromUnixTimestamp64Nano(toUnixTimestamp64Nano(start) + duration_ns, 'UTC'),
     "flow_id" String ALIAS lower(hex(flow_number)),
     "community_id" Nullable(String) ALIAS if(proto IS NULL, NULL, arrayElement(arrayMap((a, b, n) -> concat('1:', base64Encode(SHA1(concat(char(0, 0), substring(a, 1, length(a) - 2), substring(b, 1, length(b) - 2), char(n, 0), if(n IN (1, 6, 17, 58, 132), concat(substring(a, -2), substring(b, -2)), ''))))), [if(((proto = 1 AND bitAnd(coalesce(src_selector, 0), 255) NOT IN (0, 8, 13, 14, 15, 16, 17, 18, 9, 10)) OR (proto = 58 AND bitAnd(coalesce(src_selector, 0), 255) NOT IN (128, 129, 130, 131, 133, 134, 135, 136, 139, 140, 144, 145))), concat(substring(unhex(hex(coalesce(src_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(src_port, src_selector, 0), 8), bitAnd(coalesce(src_port, src_selector, 0), 255))), least(concat(substring(unhex(hex(coalesce(src_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(src_port, src_selector, 0), 8), bitAnd(coalesce(src_port, src_selector, 0), 255))), concat(substring(unhex(hex(coalesce(dst_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(dst_port, dst_selector, 0), 8), bitAnd(coalesce(dst_port, dst_selector, 0), 255)))))], [if(((proto = 1 AND bitAnd(coalesce(src_selector, 0), 255) NOT IN (0, 8, 13, 14, 15, 16, 17, 18, 9, 10)) OR (proto = 58 AND bitAnd(coalesce(src_selector, 0), 255) NOT IN (128, 129, 130, 131, 133, 134, 135, 136, 139, 140, 144, 145))), concat(substring(unhex(hex(coalesce(dst_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(dst_port, dst_selector, 0), 8), bitAnd(coalesce(dst_port, dst_selector, 0), 255))), greatest(concat(substring(unhex(hex(coalesce(src_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(src_port, src_selector, 0), 8), bitAnd(coalesce(src_port, src_selector, 0), 255))), concat(substring(unhex(hex(coalesce(dst_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(dst_port, dst_selector, 0), 8), bitAnd(coalesce(dst_port, dst_selector, 0), 255)))))], [coalesce(proto, 0)]), 1)),
@@ -80,7 +107,7 @@ PARTITION BY "day"
 ORDER BY ("site", "hour", "src_ip", "dst_ip", "dst_port", "start")
 TTL day + toIntervalDay(30)
 SETTINGS allow_nullable_key = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 20000
-COMMENT 'weir schema 1';
+COMMENT 'weir schema 2';
 
 CREATE TABLE IF NOT EXISTS "weir"."transactions" (
     "site" LowCardinality(String) CODEC(ZSTD(1)),
@@ -115,7 +142,7 @@ PARTITION BY "day"
 ORDER BY ("site", "hour", "flow_number", "start")
 TTL day + toIntervalDay(30)
 SETTINGS allow_nullable_key = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 20000
-COMMENT 'weir schema 1';
+COMMENT 'weir schema 2';
 
 -- A cluster named weir.
 
@@ -184,6 +211,33 @@ CREATE TABLE IF NOT EXISTS "weir"."flows_local" ON CLUSTER 'weir' (
     "dst_country" LowCardinality(Nullable(String)) CODEC(ZSTD(1)),
     "src_asn" Nullable(UInt32) CODEC(ZSTD(1)),
     "dst_asn" Nullable(UInt32) CODEC(ZSTD(1)),
+    "rtt" Nullable(UInt32) CODEC(ZSTD(1)),
+    "rtt_client" Nullable(UInt32) CODEC(ZSTD(1)),
+    "rtt_server" Nullable(UInt32) CODEC(ZSTD(1)),
+    "srt" Nullable(UInt32) CODEC(ZSTD(1)),
+    "srt_min" Nullable(UInt32) CODEC(ZSTD(1)),
+    "srt_max" Nullable(UInt32) CODEC(ZSTD(1)),
+    "srt_count" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_retransmitted_packets" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_out_of_order_packets" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_retransmitted_packets" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_out_of_order_packets" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_delay_min" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_delay_avg" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_delay_max" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_delay_dev" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_delay_min" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_delay_avg" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_delay_max" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_delay_dev" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_jitter_min" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_jitter_avg" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_jitter_max" Nullable(UInt32) CODEC(ZSTD(1)),
+    "src_jitter_dev" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_jitter_min" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_jitter_avg" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_jitter_max" Nullable(UInt32) CODEC(ZSTD(1)),
+    "dst_jitter_dev" Nullable(UInt32) CODEC(ZSTD(1)),
     "end" DateTime64(9, 'UTC') ALIAS fromUnixTimestamp64Nano(toUnixTimestamp64Nano(start) + duration_ns, 'UTC'),
     "flow_id" String ALIAS lower(hex(flow_number)),
     "community_id" Nullable(String) ALIAS if(proto IS NULL, NULL, arrayElement(arrayMap((a, b, n) -> concat('1:', base64Encode(SHA1(concat(char(0, 0), substring(a, 1, length(a) - 2), substring(b, 1, length(b) - 2), char(n, 0), if(n IN (1, 6, 17, 58, 132), concat(substring(a, -2), substring(b, -2)), ''))))), [if(((proto = 1 AND bitAnd(coalesce(src_selector, 0), 255) NOT IN (0, 8, 13, 14, 15, 16, 17, 18, 9, 10)) OR (proto = 58 AND bitAnd(coalesce(src_selector, 0), 255) NOT IN (128, 129, 130, 131, 133, 134, 135, 136, 139, 140, 144, 145))), concat(substring(unhex(hex(coalesce(src_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(src_port, src_selector, 0), 8), bitAnd(coalesce(src_port, src_selector, 0), 255))), least(concat(substring(unhex(hex(coalesce(src_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(src_port, src_selector, 0), 8), bitAnd(coalesce(src_port, src_selector, 0), 255))), concat(substring(unhex(hex(coalesce(dst_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(dst_port, dst_selector, 0), 8), bitAnd(coalesce(dst_port, dst_selector, 0), 255)))))], [if(((proto = 1 AND bitAnd(coalesce(src_selector, 0), 255) NOT IN (0, 8, 13, 14, 15, 16, 17, 18, 9, 10)) OR (proto = 58 AND bitAnd(coalesce(src_selector, 0), 255) NOT IN (128, 129, 130, 131, 133, 134, 135, 136, 139, 140, 144, 145))), concat(substring(unhex(hex(coalesce(dst_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(dst_port, dst_selector, 0), 8), bitAnd(coalesce(dst_port, dst_selector, 0), 255))), greatest(concat(substring(unhex(hex(coalesce(src_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(src_port, src_selector, 0), 8), bitAnd(coalesce(src_port, src_selector, 0), 255))), concat(substring(unhex(hex(coalesce(dst_ip, toIPv6('::')))), if(ethertype = 2048, 13, 1)), char(bitShiftRight(coalesce(dst_port, dst_selector, 0), 8), bitAnd(coalesce(dst_port, dst_selector, 0), 255)))))], [coalesce(proto, 0)]), 1)),
@@ -197,11 +251,11 @@ PARTITION BY "day"
 ORDER BY ("site", "hour", "src_ip", "dst_ip", "dst_port", "start")
 TTL day + toIntervalDay(30)
 SETTINGS allow_nullable_key = 1, replicated_deduplication_window = 20000
-COMMENT 'weir schema 1';
+COMMENT 'weir schema 2';
 
 CREATE TABLE IF NOT EXISTS "weir"."flows" ON CLUSTER 'weir' AS "weir"."flows_local"
 ENGINE = Distributed('weir', 'weir', 'flows_local', flow_number)
-COMMENT 'weir schema 1';
+COMMENT 'weir schema 2';
 
 CREATE TABLE IF NOT EXISTS "weir"."transactions_local" ON CLUSTER 'weir' (
     "site" LowCardinality(String) CODEC(ZSTD(1)),
@@ -236,8 +290,8 @@ PARTITION BY "day"
 ORDER BY ("site", "hour", "flow_number", "start")
 TTL day + toIntervalDay(30)
 SETTINGS allow_nullable_key = 1, replicated_deduplication_window = 20000
-COMMENT 'weir schema 1';
+COMMENT 'weir schema 2';
 
 CREATE TABLE IF NOT EXISTS "weir"."transactions" ON CLUSTER 'weir' AS "weir"."transactions_local"
 ENGINE = Distributed('weir', 'weir', 'transactions_local', flow_number)
-COMMENT 'weir schema 1';
+COMMENT 'weir schema 2';

@@ -13,8 +13,8 @@ mod flow;
 mod mac;
 mod method;
 mod networks;
-mod perspective;
 mod performance;
+mod perspective;
 mod place;
 mod quantity;
 mod sighting;
@@ -39,11 +39,11 @@ pub use method::{
     Technique, rule_text,
 };
 pub use networks::Networks;
+pub use performance::{Measured, Performance, Spread, WayPerformance};
 pub use perspective::{
     PERSPECTIVE_ENTRIES_MAX, PERSPECTIVE_FILTER_BYTES_MAX, PERSPECTIVE_RULES_MAX, Perspective,
     PerspectiveError, PerspectiveFile, PerspectiveRule, Seen,
 };
-pub use performance::{Measured, Performance, Spread, WayPerformance};
 pub use place::{Country, Place, Places, Whereabouts};
 pub use quantity::Quantity;
 pub use sighting::{IndicatorKind, ListClass, SeenAt, Sighting, Sightings};
