@@ -1,6 +1,7 @@
 // The real program for a test: started on a free port of loopback with its own folder, ended with SIGTERM.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -17,6 +18,15 @@ export const PICTURES = join(ROOT, "docs/guide/pictures");
 /** How long the program may take until it says what a test waits for. */
 const SAYS_MS = 60_000;
 const STOPS_MS = 15_000;
+
+/** A port that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((open) => server.listen(0, "127.0.0.1", open));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
 
 export class House {
   readonly folder = mkdtempSync(join(tmpdir(), "weir-e2e-"));

@@ -1,23 +1,14 @@
 // A real identity provider for the tests (npm: oidc-provider), on loopback, with the people of one company. Whoever knows a
 // name is let in: what is tested is how Weir listens to it.
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import Provider from "oidc-provider";
+import { freePort } from "./house";
 
 export const CLIENT = "weir";
 export const SECRET = "a secret of the tests";
 
 /** People by name, with their groups. */
 const PEOPLE: Record<string, string[]> = { kim: ["staff", "soc"], lou: ["staff"] };
-
-/** A port that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((open) => server.listen(0, "127.0.0.1", open));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
 
 export class IdentityProvider {
   readonly issuer: string;

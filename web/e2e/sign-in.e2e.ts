@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { browserIsThere, launch, THEMES, Watched } from "./browser";
-import { House } from "./house";
-import { CLIENT, freePort, IdentityProvider, SECRET } from "./provider";
+import { freePort, House } from "./house";
+import { CLIENT, IdentityProvider, SECRET } from "./provider";
 
 /** The provider's pages ask for a font there, and get none. */
 const FONTS = "https://fonts.googleapis.com";

@@ -9,15 +9,19 @@ import { Fact, Panel, PriorityBadge, Shown } from "../ui/parts";
 
 type Manual = Schemas["Manual"];
 
-export function MethodScreen() {
-  const { code } = useParams({ strict: false }) as { code: string };
-  const manual = useQuery({
+/** The manual of a method; it changes with the program only. */
+export function useManual(code: string) {
+  return useQuery({
     queryKey: ["method", code],
     queryFn: () => got(api.GET("/api/v1/methods/{code}", { params: { path: { code } } })),
     staleTime: 600_000,
   });
+}
+
+export function MethodScreen() {
+  const { code } = useParams({ strict: false }) as { code: string };
   return (
-    <Shown of={manual} rows={12}>
+    <Shown of={useManual(code)} rows={12}>
       {(method) => <Page method={method} />}
     </Shown>
   );

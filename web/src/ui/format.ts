@@ -37,6 +37,12 @@ export function time(iso: string | null | undefined): string {
   return iso ? iso.slice(0, 19).replace("T", " ") : "–";
 }
 
+/** `2026-11-22 03:14:07.120`, to the millisecond. */
+export function toMillis(iso: string): string {
+  const [seconds = "", rest = ""] = iso.replace(/Z$/, "").replace("T", " ").split(".");
+  return `${seconds}.${rest.padEnd(3, "0").slice(0, 3)}`;
+}
+
 /** `2026-11-22 03:14`, to the minute. */
 export function clock(iso: string): string {
   return iso.slice(0, 16).replace("T", " ");

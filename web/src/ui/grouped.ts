@@ -32,7 +32,7 @@ function lines({ columns, rows }: Table): Line[] {
   return (rows as unknown as unknown[][]).map((row) => ({
     start: Date.parse(String(row[0])),
     keys: row.slice(1, flows),
-    rest: row[rest] === true,
+    rest: rest >= 0 && row[rest] === true,
     flows: Number(row[flows] ?? 0),
     packets: Number(row[packets] ?? 0),
     bytes: Number(row[bytes] ?? 0),

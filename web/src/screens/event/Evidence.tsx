@@ -10,7 +10,7 @@ import { histogram } from "../../ui/histogram";
 import { Empty, Raw, Shown } from "../../ui/parts";
 import { asText, save } from "../../ui/save";
 import { shown } from "../../ui/safe";
-import { COLUMNS, type FlowRow, shownValue, valueOf } from "../flows/columns";
+import { COLUMNS, type FlowRow, shownValue, USUAL_EVIDENCE, valueOf } from "../flows/columns";
 import { FlowRows } from "../flows/FlowRows";
 
 type Document = Schemas["EventDocument"];
@@ -41,7 +41,7 @@ export function Evidence({ document }: { document: Document }) {
   const frozen = document.evidence.flows as FlowRow[];
   const flows = from === "frozen" ? frozen : ((stored.data?.flows ?? []) as FlowRow[]);
   const shownFlows =
-    view === "table" ? <FlowRows flows={flows} /> : <Chart flows={flows} />;
+    view === "table" ? <FlowRows flows={flows} usual={USUAL_EVIDENCE} /> : <Chart flows={flows} />;
   return (
     <Stack gap="sm">
       <Group justify="space-between">

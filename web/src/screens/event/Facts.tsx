@@ -1,38 +1,38 @@
 // The facts of an event: what, who, when, how sure.
 import { Badge } from "@mantine/core";
 import type { Schemas } from "../../api/client";
-import { time } from "../../ui/format";
+import { counted, time } from "../../ui/format";
+import { useManual } from "../Method";
 import { Fact, Go, HostLink, Panel, Raw } from "../../ui/parts";
 
 export function Facts({ event }: { event: Schemas["EventDetail"] }) {
   const { document } = event;
   const { source } = document;
+  const manual = useManual(event.method).data;
+  const about = manual?.submethods.find(({ name }) => name === event.submethod)?.about;
   return (
     <Panel title="Facts">
       <dl>
         <Fact name="Type">
-          <Go to={`/methods/${event.method}`}>{event.method}</Go> · {event.submethod}
+          <Go to={`/methods/${event.method}`}>{event.method}</Go>, {event.title}
+        </Fact>
+        <Fact name="Subtype">
+          {event.submethod}
+          {about && `: ${about}`}
         </Fact>
         <Fact name="Source">
           <HostLink ip={source.ip} /> {source.hostname && <Raw>{source.hostname}</Raw>}
         </Fact>
-        {source.mac && (
-          <Fact name="MAC">
-            <Raw mono>{source.mac}</Raw>
-          </Fact>
-        )}
-        {source.user && (
-          <Fact name="User">
-            <Raw>{source.user}</Raw>
-          </Fact>
-        )}
+        <Fact name="MAC">{source.mac ? <Raw mono>{source.mac}</Raw> : "not seen"}</Fact>
+        <Fact name="User">{source.user ? <Raw>{source.user}</Raw> : "not known"}</Fact>
         <Fact name="First flow">{time(document.first_flow)} UTC</Fact>
         <Fact name="Detected">{time(document.detected)} UTC</Fact>
         <Fact name="Last update">
-          {time(document.last_update)} UTC ({document.updates} updates)
+          {time(document.last_update)} UTC ({counted(document.updates, "update")})
         </Fact>
         {document.end && <Fact name="End">{time(document.end)} UTC</Fact>}
         <Fact name="Probability">{event.probability} %</Fact>
+        <Fact name="False positive">{event.false_positive ? "yes, somebody said so" : "no"}</Fact>
         <Fact name="Risk">{event.risk} of 100</Fact>
         <Fact name="ATT&CK">
           {document.attack.length

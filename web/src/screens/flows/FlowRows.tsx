@@ -1,10 +1,10 @@
 // Flow records as a table: columns that can be chosen, virtual rows, and every cell a condition for the search.
 import { ActionIcon, Checkbox, Popover, Stack } from "@mantine/core";
 import { IconColumns3 } from "@tabler/icons-react";
-import { type MouseEvent, useRef, useState } from "react";
+import { type MouseEvent, memo, useEffect, useMemo, useRef, useState } from "react";
 import type { Way } from "../../ui/filter";
-import { Raw } from "../../ui/parts";
-import { type Column, COLUMNS, chooseColumns, chosenColumns, type FlowRow, shownValue, valueOf } from "./columns";
+import { type Column, COLUMNS, chooseColumns, chosenColumns, type FlowRow, shownValue, USUAL, valueOf } from "./columns";
+import { shown } from "../../ui/safe";
 import { useVirtualRows, VirtualBody } from "../../ui/virtual";
 import { type Pointed, ValueMenu } from "./ValueMenu";
 
@@ -15,20 +15,30 @@ interface Props {
   /** The column rows are ordered by, greatest first, and how to choose another. */
   sort?: string;
   onSort?: (field: string | undefined) => void;
+  /** The last rows can be seen, or nearly. */
+  onEnd?: () => void;
+  /** Columns shown until somebody chooses. */
+  usual?: string[];
 }
 
-export function FlowRows({ flows, onNarrow, onGroup, sort, onSort }: Props) {
+/** Rows before the end at which more are asked for. */
+const NEAR = 200;
+
+export function FlowRows({ flows, onNarrow, onGroup, sort, onSort, onEnd, usual = USUAL }: Props) {
   const box = useRef<HTMLElement>(null);
-  const [chosen, setChosen] = useState(chosenColumns);
+  const [chosen, setChosen] = useState(() => chosenColumns() ?? usual);
   const [pointed, setPointed] = useState<Pointed>();
-  const present = COLUMNS.filter(
-    ({ name }) => chosen.includes(name) && flows.some((flow) => valueOf(flow, name) !== undefined),
+  const present = useMemo(
+    () => COLUMNS.filter(({ name }) => chosen.includes(name) && flows.some((flow) => valueOf(flow, name) !== undefined)),
+    [chosen, flows],
   );
   const rows = useVirtualRows(box, flows.length);
-  const point = (column: Column, value: unknown) => (click: MouseEvent<HTMLElement>) => {
-    const { left, bottom } = click.currentTarget.getBoundingClientRect();
-    setPointed({ column, value, x: left, y: bottom });
-  };
+  const last = rows.getVirtualItems().at(-1)?.index ?? 0;
+  const atEnd = last >= flows.length - NEAR;
+  useEffect(() => {
+    if (atEnd) onEnd?.();
+  }, [atEnd, onEnd]);
+  const widths = useMemo(() => present.map((column) => widthOf(column, flows)), [present, flows]);
   return (
     <div className="flowbox">
       <Chooser
@@ -39,39 +49,28 @@ export function FlowRows({ flows, onNarrow, onGroup, sort, onSort }: Props) {
         }}
       />
       <section className="flows" ref={box} tabIndex={0} aria-label="Flow records">
-        <table aria-rowcount={flows.length + 1}>
+        <table className="fixed" aria-rowcount={flows.length + 1}>
+          <colgroup>
+            {present.map(({ name }, at) => (
+              <col key={name} style={{ width: `${widths[at]}ch` }} />
+            ))}
+          </colgroup>
           <thead>
             <tr>
               {present.map((column) => (
-                <th key={column.name} scope="col" aria-sort={sort === column.name ? "descending" : undefined}>
+                <th
+                  key={column.name}
+                  scope="col"
+                  className={column.right ? "right" : undefined}
+                  aria-sort={sort === column.name ? "descending" : undefined}
+                >
                   <Heading column={column} sort={sort} onSort={onSort} />
                 </th>
               ))}
             </tr>
           </thead>
           <VirtualBody rows={rows} columns={present.length}>
-            {(index) => {
-              const flow = flows[index] ?? {};
-              return (
-                <tr key={index} aria-rowindex={index + 2}>
-                  {present.map((column) => {
-                    const value = valueOf(flow, column.name);
-                    const text = shownValue(column, value);
-                    return (
-                      <td key={column.name} className={column.right ? "right mono" : "mono"}>
-                        {text && column.word ? (
-                          <button type="button" className="value" onClick={point(column, value)}>
-                            <Raw>{text}</Raw>
-                          </button>
-                        ) : (
-                          <Raw>{text}</Raw>
-                        )}
-                      </td>
-                    );
-                  })}
-                </tr>
-              );
-            }}
+            {(index) => <Row flow={flows[index] ?? NONE} index={index} columns={present} onPoint={setPointed} />}
           </VirtualBody>
         </table>
       </section>
@@ -79,6 +78,53 @@ export function FlowRows({ flows, onNarrow, onGroup, sort, onSort }: Props) {
     </div>
   );
 }
+
+const NONE: FlowRow = {};
+
+/** Rows that say how wide a column must be: later ones do not move the columns. */
+const SAMPLE = 300;
+/** Signs of a cell that is shown whole, and beside it. */
+const SIGNS_MAX = 40;
+const BESIDE = 2.5;
+
+function widthOf(column: Column, flows: FlowRow[]): number {
+  const texts = flows.slice(0, SAMPLE).map((flow) => shownValue(column, valueOf(flow, column.name)).length);
+  return Math.min(SIGNS_MAX, Math.max(column.label.length, ...texts)) + BESIDE;
+}
+
+interface RowProps {
+  flow: FlowRow;
+  index: number;
+  columns: Column[];
+  onPoint: (at: Pointed) => void;
+}
+
+/** Drawn anew only when it shows another flow: a scroll touches many rows. */
+const Row = memo(function Row({ flow, index, columns, onPoint }: RowProps) {
+  return (
+    <tr aria-rowindex={index + 2}>
+      {columns.map((column) => {
+        const value = valueOf(flow, column.name);
+        const text = shown(shownValue(column, value));
+        const point = (click: MouseEvent<HTMLElement>) => {
+          const { left, bottom } = click.currentTarget.getBoundingClientRect();
+          onPoint({ column, value, x: left, y: bottom });
+        };
+        return (
+          <td key={column.name} className={column.right ? "right mono" : "mono"} dir="ltr">
+            {text && column.word ? (
+              <button type="button" className="value raw" onClick={point}>
+                {text}
+              </button>
+            ) : (
+              text
+            )}
+          </td>
+        );
+      })}
+    </tr>
+  );
+});
 
 interface HeadingProps {
   column: Column;

@@ -1,29 +1,26 @@
 // Who moved what to whom in this window? A filter with completion and errors at the caret, a chart, rows or groups.
 import { Button, Group, Loader, MultiSelect, SegmentedControl, Select, Stack, Text } from "@mantine/core";
-import { useIsFetching, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useIsFetching, useQueryClient } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import { api, got } from "../../api/client";
 import { useRange, useSetSearch } from "../../app/navigate";
 import { asQuery, type Range, readRange } from "../../app/range";
-import { bytes, count } from "../../ui/format";
 import { narrowed, type Way } from "../../ui/filter";
-import { Shown } from "../../ui/parts";
 import { QueryBox } from "../../ui/QueryBox";
-import { TimeBars } from "../../ui/TimeBars";
+import { Chart } from "./Chart";
 import { Export } from "./Export";
 import { Groups } from "./Groups";
 import { Rows } from "./Rows";
 import { Saved } from "./Saved";
 
-type FlowSearch = Range & Partial<Record<"filter" | "by" | "order" | "sort" | "cursor", string>>;
+type FlowSearch = Range & Partial<Record<"filter" | "by" | "order" | "sort", string>>;
 
 /** What is asked of the flow store. */
 export type FlowQuery = { since: string; until?: string; filter?: string };
 
 export function readFlowSearch(search: Record<string, unknown>): FlowSearch {
   const read: FlowSearch = readRange(search);
-  for (const name of ["filter", "by", "order", "sort", "cursor"] as const) {
+  for (const name of ["filter", "by", "order", "sort"] as const) {
     const value = search[name];
     if (typeof value === "string" && value) read[name] = value;
   }
@@ -60,16 +57,16 @@ export function FlowsScreen() {
   const query: FlowQuery = { ...asQuery(range), filter: search.filter };
   const by = search.by?.split(",") ?? [];
   const narrow = (condition: string, way: Way) =>
-    setSearch({ filter: narrowed(search.filter, condition, way), by: undefined, cursor: undefined });
+    setSearch({ filter: narrowed(search.filter, condition, way), by: undefined });
   const group = (fields: string[]) =>
-    setSearch({ by: fields.join(",") || undefined, cursor: undefined, sort: undefined });
+    setSearch({ by: fields.join(",") || undefined, sort: undefined });
   return (
     <Stack gap="sm">
       <QueryBox
         value={search.filter ?? ""}
-        onRun={(filter) => setSearch({ filter: filter || undefined, cursor: undefined })}
+        onRun={(filter) => setSearch({ filter: filter || undefined })}
       />
-      <Chart query={query} />
+      <Chart query={query} by={search.by} order={search.order} />
       <Group justify="space-between">
         <Group gap="sm">
           <SegmentedControl
@@ -115,7 +112,6 @@ export function FlowsScreen() {
       ) : (
         <Rows
           query={query}
-          cursor={search.cursor}
           sort={search.sort}
           narrow={narrow}
           group={(field) => group([field])}
@@ -157,52 +153,5 @@ function Waiting() {
         Stop
       </Button>
     </Group>
-  );
-}
-
-const MEASURES = {
-  bytes: { show: bytes, label: "Bytes over time" },
-  packets: { show: count, label: "Packets over time" },
-  flows: { show: count, label: "Flows over time" },
-};
-
-function Chart({ query }: { query: FlowQuery }) {
-  const setSearch = useSetSearch();
-  const [measure, setMeasure] = useState<keyof typeof MEASURES>("bytes");
-  const series = useQuery({
-    queryKey: ["series", query],
-    queryFn: ({ signal }) => got(api.GET("/api/v1/flows/series", { params: { query }, signal })),
-    placeholderData: (before) => before,
-  });
-  const { show, label } = MEASURES[measure];
-  return (
-    <Shown of={series} rows={4}>
-      {({ columns, rows, step_s, span }) => {
-        const at = columns.findIndex(({ name }) => name === measure);
-        return (
-          <div>
-            <SegmentedControl
-              size="xs"
-              aria-label="What the chart shows"
-              value={measure}
-              data={Object.keys(MEASURES)}
-              onChange={(value) => setMeasure(value as typeof measure)}
-            />
-            <TimeBars
-              label={label}
-              series={[{ name: measure, colour: "#1c98ac" }]}
-              stepMs={(step_s ?? 60) * 1000}
-              span={span}
-              show={show}
-              steps={(rows as unknown as unknown[][]).map((row) => ({
-                start: Date.parse(String(row[0])),
-                values: [Number(row[at] ?? 0)],
-              }))}
-              onSelect={(since, until) => setSearch({ t: undefined, since, until, cursor: undefined })}
-            />
-          </div>
-        );
-      }}
-    </Shown>
   );
 }

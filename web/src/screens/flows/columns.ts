@@ -1,5 +1,5 @@
 // Columns of flow records as tables show them. Those the server has and this page does not know are shown as they come.
-import { bytes, count, duration, time } from "../../ui/format";
+import { bytes, count, duration, toMillis } from "../../ui/format";
 
 export type FlowRow = Record<string, unknown>;
 
@@ -38,7 +38,7 @@ function length(value: unknown): string {
   return seconds < 60 ? `${seconds.toFixed(seconds < 1 ? 3 : 1)} s` : duration(seconds);
 }
 
-const moment = (value: unknown) => time(String(value));
+const moment = (value: unknown) => toMillis(String(value));
 const number = (value: unknown) => count(Number(value));
 const size = (value: unknown) => bytes(Number(value));
 const amount = { right: true, show: number, number: true };
@@ -83,14 +83,17 @@ export const COLUMNS: Column[] = [
 export const USUAL = COLUMNS.slice(0, 15).map(({ name }) => name);
 const KEY = "weir-flow-columns";
 
+/** Shown with the evidence of an event: what tells attackers apart stands beside what they did. */
+export const USUAL_EVIDENCE = [...USUAL, "tos", "src_mac", "dst_mac", "syn_window", "exporter"];
+
 /** The columns somebody chose on this browser. */
-export function chosenColumns(): string[] {
+export function chosenColumns(): string[] | undefined {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
     const known = Array.isArray(kept) ? COLUMNS.filter(({ name }) => kept.includes(name)) : [];
-    return known.length > 0 ? known.map(({ name }) => name) : USUAL;
+    return known.length > 0 ? known.map(({ name }) => name) : undefined;
   } catch {
-    return USUAL;
+    return undefined;
   }
 }
 

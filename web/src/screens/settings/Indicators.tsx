@@ -1,7 +1,9 @@
 // Lists of indicators: how old each is, what went wrong, and fetching one now.
 import { Button, Table, Text } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { api, got, type Schemas } from "../../api/client";
+import { ended, useJob } from "../../app/jobs";
 import { bytes, count, time } from "../../ui/format";
 import { JobLine } from "../../ui/JobLine";
 import { Empty, Failure, Panel, Raw, Shown } from "../../ui/parts";
@@ -36,7 +38,7 @@ export function Indicators() {
               </Table.Thead>
               <Table.Tbody>
                 {all.map((list) => (
-                  <Line key={list.name} list={list} again={() => lists.refetch()} />
+                  <Line key={list.name} list={list} again={lists.refetch} />
                 ))}
               </Table.Tbody>
             </Table>
@@ -52,12 +54,16 @@ export function Indicators() {
   );
 }
 
-function Line({ list, again }: { list: List; again: () => void }) {
+function Line({ list, again }: { list: List; again: () => unknown }) {
   const may = useMayEdit();
   const refresh = useMutation({
     mutationFn: () => got(api.POST("/api/v1/indicators/{name}/refresh", { params: { path: { name: list.name } } })),
-    onSuccess: again,
   });
+  const job = useJob(refresh.data?.id).data;
+  const isOver = job !== undefined && ended(job);
+  useEffect(() => {
+    if (isOver) again();
+  }, [isOver, again]);
   return (
     <Table.Tr>
       <Table.Td>
@@ -67,7 +73,7 @@ function Line({ list, again }: { list: List; again: () => void }) {
         </Text>
         {list.error && (
           <Text size="xs" fw={600}>
-            <Raw>{`failed ${list.failures} times: ${list.error}`}</Raw>
+            <Raw>{`failed ${list.failures === 1 ? "once" : `${list.failures} times`}: ${list.error}`}</Raw>
           </Text>
         )}
         {refresh.error && <Failure error={refresh.error} />}
