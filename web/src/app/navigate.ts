@@ -20,14 +20,14 @@ export function useSetSearch() {
   );
 }
 
-/** Goes to a screen, with the window of time kept. */
+/** Goes to a screen, with the window of time and the perspective kept. */
 export function useGo() {
   const navigate = useNavigate();
   return useCallback(
     (to: string, search: Search = {}) =>
       navigate({
         to,
-        search: (now: Search) => ({ t: now.t, since: now.since, until: now.until, ...search }),
+        search: ({ t, since, until, perspective }: Search) => ({ t, since, until, perspective, ...search }),
       } as never),
     [navigate],
   );

@@ -22,7 +22,12 @@ function words(search: Record<string, unknown>, ...names: string[]): Record<stri
   );
 }
 
-const ranged = { validateSearch: readRange };
+/** What every address may carry beside its screen's own words: from which perspective events are seen. */
+function seen<T extends object>(read: (search: Record<string, unknown>) => T) {
+  return { validateSearch: (search: Record<string, unknown>) => ({ ...read(search), ...words(search, "perspective") }) };
+}
+
+const ranged = seen(readRange);
 
 // Not needed by who looks at events: loaded when somebody opens it.
 const settings = lazyRouteComponent(() => import("../screens/settings/Settings"), "SettingsScreen");
@@ -36,21 +41,21 @@ const routes = [
     getParentRoute: () => root,
     path: "/events",
     component: EventsScreen,
-    validateSearch: readEventSearch,
+    ...seen(readEventSearch),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/events/$id",
     component: EventScreen,
-    validateSearch: (search) => ({ ...readRange(search), ...words(search, "tab") }),
+    ...seen((search) => ({ ...readRange(search), ...words(search, "tab") })),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/flows",
     component: FlowsScreen,
-    validateSearch: readFlowSearch,
+    ...seen(readFlowSearch),
   }),
-  createRoute({ getParentRoute: () => root, path: "/hosts", component: HostsScreen, validateSearch: readHostSearch }),
+  createRoute({ getParentRoute: () => root, path: "/hosts", component: HostsScreen, ...seen(readHostSearch) }),
   createRoute({ getParentRoute: () => root, path: "/hosts/$ip", component: HostScreen, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/methods", component: MethodsScreen, ...ranged }),
   createRoute({ getParentRoute: () => root, path: "/methods/$code", component: MethodScreen, ...ranged }),

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { api, got, type Schemas } from "../api/client";
 import { useGo, useRange } from "../app/navigate";
+import { useSeenFrom } from "../app/perspective";
 import { asQuery } from "../app/range";
 import { bytes, count, counted, time } from "../ui/format";
 import { Empty, Fact, HostLink, Panel, Raw, Shown } from "../ui/parts";
@@ -16,11 +17,13 @@ type Detail = Schemas["HostDetail"];
 
 export function HostScreen() {
   const { ip } = useParams({ strict: false }) as { ip: string };
-  const query = asQuery(useRange());
+  const { seenFrom, known } = useSeenFrom();
+  const query = { ...asQuery(useRange()), ...seenFrom };
   const go = useGo();
   const host = useQuery({
     queryKey: ["host", ip, query],
     queryFn: () => got(api.GET("/api/v1/hosts/{ip}", { params: { path: { ip }, query } })),
+    enabled: known,
     placeholderData: (before) => before,
   });
   return (

@@ -5,6 +5,7 @@ import { useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { api, got, type Schemas } from "../api/client";
 import { useGo, useRange, useSetSearch } from "../app/navigate";
+import { PerspectivePicker, useSeenFrom } from "../app/perspective";
 import { asQuery, type Range, readRange } from "../app/range";
 import { bytes, count, time } from "../ui/format";
 import { Empty, HostLink, Raw, Shown } from "../ui/parts";
@@ -31,15 +32,18 @@ export function HostsScreen() {
   const range = useRange();
   const { order = "threat", within } = readHostSearch(useSearch({ strict: false }) as Record<string, unknown>);
   const setSearch = useSetSearch();
-  const query = { ...asQuery(range), order, within, limit: HOSTS_MAX };
+  const { seenFrom, known } = useSeenFrom();
+  const query = { ...asQuery(range), ...seenFrom, order, within, limit: HOSTS_MAX };
   const hosts = useQuery({
     queryKey: ["hosts", query],
     queryFn: ({ signal }) => got(api.GET("/api/v1/hosts", { params: { query }, signal })),
+    enabled: known,
     placeholderData: (before) => before,
   });
   return (
     <Stack gap="sm">
       <Group gap="sm">
+        <PerspectivePicker />
         <Within value={within} onLook={(within) => setSearch({ within })} />
         <SegmentedControl
           size="xs"

@@ -3,6 +3,7 @@ import { Alert, Anchor, Card, Stack, Table, Text, UnstyledButton } from "@mantin
 import { useQuery } from "@tanstack/react-query";
 import { api, got, type Schemas } from "../api/client";
 import { useGo, useRange, useSetSearch } from "../app/navigate";
+import { PerspectivePicker, useSeenFrom } from "../app/perspective";
 import { asQuery } from "../app/range";
 import { PRIORITIES, PRIORITY_COLOUR, PRIORITY_MARK } from "../app/theme";
 import { bytes, change, clock, count } from "../ui/format";
@@ -16,14 +17,17 @@ type Overview = Schemas["Overview"];
 export function OverviewScreen() {
   const range = useRange();
   const query = asQuery(range);
+  const { seenFrom, known } = useSeenFrom();
   const overview = useQuery({
-    queryKey: ["overview", query],
-    queryFn: () => got(api.GET("/api/v1/overview", { params: { query } })),
+    queryKey: ["overview", query, seenFrom],
+    queryFn: () => got(api.GET("/api/v1/overview", { params: { query: { ...query, ...seenFrom } } })),
+    enabled: known,
     placeholderData: (before) => before,
     refetchInterval: 30_000,
   });
   return (
     <Stack>
+      <PerspectivePicker />
       <Shown of={overview} rows={10}>
         {(data) => <Answers overview={data} query={query} />}
       </Shown>

@@ -7,6 +7,8 @@ import { PRIORITY_COLOUR, PRIORITY_MARK, priorityOf } from "../app/theme";
 import { shown } from "./safe";
 
 export function PriorityBadge({ priority }: { priority: string }) {
+  // Seen from a perspective that hides it, by its address.
+  if (priority === "hidden") return <span className="priority">hidden</span>;
   const known = priorityOf(priority);
   return (
     <span className="priority">
@@ -36,7 +38,7 @@ interface GoProps {
   children: ReactNode;
 }
 
-/** A link to another screen that keeps the window of time. */
+/** A link to another screen that keeps the window of time and the perspective. */
 export function Go({ to, exact, className, children }: GoProps) {
   const address = { to, search: keepRange, activeOptions: { exact, includeSearch: false } };
   return (
@@ -56,9 +58,9 @@ export function HostLink({ ip }: { ip: string | null | undefined }) {
   );
 }
 
-/** Carries the window of time to the next page. */
-function keepRange(search: Record<string, unknown>) {
-  return { t: search.t, since: search.since, until: search.until };
+/** Carries the window of time and the perspective to the next page. */
+function keepRange({ t, since, until, perspective }: Record<string, unknown>) {
+  return { t, since, until, perspective };
 }
 
 export function Panel({

@@ -1,7 +1,7 @@
 // Files made in the browser: tables as CSV or as text.
 
 /** Hands a file to whoever looks at the page. */
-export function save(name: string, text: string, kind: "text/csv" | "text/plain" | "application/x-ndjson") {
+export function save(name: string, text: string, kind: "text/csv" | "text/plain" | "application/json" | "application/x-ndjson") {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: `${kind};charset=utf-8` }));
   link.download = name;

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useParams, useSearch } from "@tanstack/react-router";
 import { api, got, type Schemas } from "../../api/client";
 import { useSetSearch } from "../../app/navigate";
+import { useSeenFrom } from "../../app/perspective";
 import { PriorityBadge, Raw, Shown } from "../../ui/parts";
 import { Actions } from "./Actions";
 import { Evidence } from "./Evidence";
@@ -14,9 +15,11 @@ import { Attributes, Categories, Comments, History, Targets } from "./Tabs";
 type Detail = Schemas["EventDetail"];
 
 export function useEvent(id: string) {
+  const { seenFrom, known } = useSeenFrom();
   return useQuery({
-    queryKey: ["event", id],
-    queryFn: () => got(api.GET("/api/v1/events/{id}", { params: { path: { id } } })),
+    queryKey: ["event", id, seenFrom],
+    queryFn: () => got(api.GET("/api/v1/events/{id}", { params: { path: { id }, query: seenFrom } })),
+    enabled: known,
   });
 }
 

@@ -15,6 +15,7 @@ import { useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { api, got, type Schemas } from "../../api/client";
 import { useRange, useSetSearch } from "../../app/navigate";
+import { PerspectivePicker, useSeenFrom } from "../../app/perspective";
 import { asQuery, type Range, readRange } from "../../app/range";
 import { PRIORITIES, PRIORITY_COLOUR } from "../../app/theme";
 import { count, counted, words } from "../../ui/format";
@@ -69,7 +70,8 @@ export function EventsScreen() {
   const conditions = Object.fromEntries(
     CONDITIONS.filter((name) => search[name]).map((name) => [name, search[name]]),
   );
-  const query: EventQuery = { ...asQuery(range), ...conditions };
+  const { seenFrom, known } = useSeenFrom();
+  const query: EventQuery = { ...asQuery(range), ...conditions, ...seenFrom };
   const tree = search.view === "tree";
   const open = (id: string | undefined) => setSearch({ open: id });
   const list = useQuery({
@@ -81,17 +83,18 @@ export function EventsScreen() {
         }),
       ),
     placeholderData: (before) => before,
-    enabled: !tree,
+    enabled: known && !tree,
   });
   const facets = useQuery({
     queryKey: ["events", "facets", query],
     queryFn: () => got(api.GET("/api/v1/events/facets", { params: { query } })),
     placeholderData: (before) => before,
+    enabled: known,
   });
   return (
     <Stack>
       <Conditions search={search} />
-      <Histogram query={query} />
+      <Histogram query={query} known={known} />
       <div className="split">
         <Facets of={facets} search={search} />
         <Stack gap="sm">
@@ -163,6 +166,7 @@ function Conditions({ search }: { search: EventSearch }) {
   const state = search.state ?? "all";
   return (
     <Group gap="sm" align="end">
+      <PerspectivePicker />
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -205,12 +209,13 @@ function Conditions({ search }: { search: EventSearch }) {
   );
 }
 
-function Histogram({ query }: { query: EventQuery }) {
+function Histogram({ query, known }: { query: EventQuery; known: boolean }) {
   const setSearch = useSetSearch();
   const histogram = useQuery({
     queryKey: ["events", "histogram", query],
     queryFn: () => got(api.GET("/api/v1/events/histogram", { params: { query } })),
     placeholderData: (before) => before,
+    enabled: known,
   });
   const order = [...PRIORITIES].reverse();
   return (

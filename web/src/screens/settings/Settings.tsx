@@ -11,11 +11,13 @@ import { Indicators } from "./Indicators";
 import { Jobs } from "./Jobs";
 import { MethodSettings } from "./MethodSettings";
 import { Patterns } from "./Patterns";
+import { Perspectives } from "./Perspectives";
 import { Tokens } from "./Tokens";
 import { Users } from "./Users";
 
 const PAGES: { name: string; title: string; page: ReactNode }[] = [
   { name: "false-positives", title: "False positives", page: <FalsePositives /> },
+  { name: "perspectives", title: "Perspectives", page: <Perspectives /> },
   { name: "configuration", title: "Configuration", page: <Configuration /> },
   { name: "methods", title: "Methods", page: <MethodSettings /> },
   { name: "patterns", title: "Patterns", page: <Patterns /> },
