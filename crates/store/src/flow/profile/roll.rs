@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use weir_query::{Columns, Expr, Selection, Slice, select};
 
 use super::known::Known;
-use super::table::{CLASSES, Class, Counts, Row, Sketches};
+use super::table::{CLASSES, Class, Counts, Quality, Row, Sketches};
 use super::{STEPS, Step};
 use crate::flow::ArrowColumns;
 use crate::flow::rows::starts;
@@ -110,6 +110,8 @@ struct Tallies {
     duration: Tally,
     record_bytes: Tally,
     packet_bytes: Tally,
+    rtt: Tally,
+    srt: Tally,
 }
 
 /// Rows counted so far.
@@ -124,6 +126,48 @@ pub(super) struct Rolled {
     tallies: Tallies,
 }
 
+fn number(slice: &Slice<'_>, row: usize) -> Option<u64> {
+    match slice {
+        Slice::Numbers(values, valid) if valid.contains(row) => Some(values[row]),
+        _ => None,
+    }
+}
+
+/// Network performance of the rows; nothing when no row has any.
+fn qualities(rows: usize, columns: &ArrowColumns<'_>, packets: &[u64]) -> Vec<Quality> {
+    let slices = [
+        "rtt",
+        "srt",
+        "src_retransmitted_packets",
+        "dst_retransmitted_packets",
+        "src_out_of_order_packets",
+        "dst_out_of_order_packets",
+    ]
+    .map(|name| columns.column(name));
+    let any = |slice: &Slice<'_>| matches!(slice, Slice::Numbers(_, valid) if !valid.is_empty());
+    if !slices.iter().any(any) {
+        return Vec::new();
+    }
+    let [rtt, srt, src_again, dst_again, src_late, dst_late] = slices;
+    let one = |row: usize| {
+        let (rtt_us, srt_us) = (number(&rtt, row), number(&srt, row));
+        let both = [number(&src_again, row), number(&dst_again, row)];
+        let judged = both.iter().any(Option::is_some);
+        let sum = |sides: [Option<u64>; 2]| sides.into_iter().flatten().fold(0, u64::saturating_add);
+        Quality {
+            rtt_us: rtt_us.unwrap_or(0),
+            rtt_flows: rtt_us.is_some().into(),
+            srt_us: srt_us.unwrap_or(0),
+            srt_flows: srt_us.is_some().into(),
+            judged_flows: judged.into(),
+            judged_packets: if judged { packets[row] } else { 0 },
+            retransmitted_packets: sum(both),
+            out_of_order_packets: sum([number(&src_late, row), number(&dst_late, row)]),
+        }
+    };
+    (0..rows).map(one).collect()
+}
+
 /// The numbers of a batch that are counted.
 struct Numbers {
     spans: Vec<i64>,
@@ -131,6 +175,8 @@ struct Numbers {
     packets: Vec<u64>,
     bytes: Vec<u64>,
     nanos: Vec<u64>,
+    /// Of rows that have any of it; empty when none has.
+    quality: Vec<Quality>,
 }
 
 impl Numbers {
@@ -138,10 +184,6 @@ impl Numbers {
         let rows = batch.num_rows();
         let slices = ["proto", "src_packets", "dst_packets", "src_bytes", "dst_bytes"];
         let [proto, src_packets, dst_packets, src_bytes, dst_bytes] = slices.map(|name| columns.column(name));
-        let number = |slice: &Slice<'_>, row: usize| match slice {
-            Slice::Numbers(values, valid) if valid.contains(row) => Some(values[row]),
-            _ => None,
-        };
         let sum = |src: &Slice<'_>, dst: &Slice<'_>| -> Vec<u64> {
             let one = |row| {
                 let both = [src, dst].map(|side| number(side, row).unwrap_or(0));
@@ -157,6 +199,7 @@ impl Numbers {
                 .collect(),
             _ => vec![0; rows],
         };
+        let packets = sum(&src_packets, &dst_packets);
         Self {
             spans: starts(batch)
                 .iter()
@@ -165,7 +208,8 @@ impl Numbers {
             classes: (0..rows)
                 .map(|row| Class::of_proto(number(&proto, row)))
                 .collect(),
-            packets: sum(&src_packets, &dst_packets),
+            quality: qualities(rows, columns, &packets),
+            packets,
             bytes: sum(&src_bytes, &dst_bytes),
             nanos,
         }
@@ -175,11 +219,15 @@ impl Numbers {
     fn count(&self, rows: &[usize], span: &mut Span, tallies: &mut Tallies) {
         for &row in rows {
             let (packets, bytes) = (self.packets[row], self.bytes[row]);
+            let quality = self.quality.get(row).copied().unwrap_or_default();
             let counts = Counts {
                 flows: 1,
                 packets,
                 bytes,
+                quality,
             };
+            tallies.rtt.count(quality.rtt_us, quality.rtt_flows);
+            tallies.srt.count(quality.srt_us, quality.srt_flows);
             span.counts[0].add(counts);
             span.counts[self.classes[row].at()].add(counts);
             tallies.duration.count(self.nanos[row], 1);
@@ -191,6 +239,8 @@ impl Numbers {
         tallies.duration.pour(&mut span.sketches.duration);
         tallies.record_bytes.pour(&mut span.sketches.record_bytes);
         tallies.packet_bytes.pour(&mut span.sketches.packet_bytes);
+        tallies.rtt.pour(&mut span.sketches.rtt);
+        tallies.srt.pour(&mut span.sketches.srt);
     }
 }
 

@@ -73,23 +73,74 @@ pub struct Counts {
     pub flows: u64,
     pub packets: u64,
     pub bytes: u64,
+    pub quality: Quality,
 }
+
+/// Network performance of the records that have it. Means are sums by the records that gave to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quality {
+    /// Round trips, microseconds, and records that have one.
+    pub rtt_us: u64,
+    pub rtt_flows: u64,
+    /// Server response times.
+    pub srt_us: u64,
+    pub srt_flows: u64,
+    /// Records that count retransmissions, and their packets.
+    pub judged_flows: u64,
+    pub judged_packets: u64,
+    pub retransmitted_packets: u64,
+    pub out_of_order_packets: u64,
+}
+
+impl Quality {
+    fn numbers(&mut self) -> [&mut u64; QUALITY.len()] {
+        [
+            &mut self.rtt_us,
+            &mut self.rtt_flows,
+            &mut self.srt_us,
+            &mut self.srt_flows,
+            &mut self.judged_flows,
+            &mut self.judged_packets,
+            &mut self.retransmitted_packets,
+            &mut self.out_of_order_packets,
+        ]
+    }
+}
+
+/// Columns of [`Quality`], in the order of its numbers. Tables of version 1 lack them.
+const QUALITY: [&str; 8] = [
+    "rtt_us",
+    "rtt_flows",
+    "srt_us",
+    "srt_flows",
+    "judged_flows",
+    "judged_packets",
+    "retransmitted_packets",
+    "out_of_order_packets",
+];
 
 impl Counts {
     pub(super) fn add(&mut self, other: Self) {
         self.flows = self.flows.saturating_add(other.flows);
         self.packets = self.packets.saturating_add(other.packets);
         self.bytes = self.bytes.saturating_add(other.bytes);
+        let mut theirs = other.quality;
+        for (own, other) in self.quality.numbers().into_iter().zip(theirs.numbers()) {
+            *own = own.saturating_add(*other);
+        }
     }
 }
 
-/// How durations (nanoseconds), bytes of a record, and bytes of a packet are spread over the records.
+/// How durations (nanoseconds), bytes of a record, bytes of a packet, round trips and response times are spread over the records.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sketches {
     pub duration: Quantiles,
     pub record_bytes: Quantiles,
     /// The mean of each record, once for every packet.
     pub packet_bytes: Quantiles,
+    /// Microseconds, of the records that have them.
+    pub rtt: Quantiles,
+    pub srt: Quantiles,
 }
 
 impl Sketches {
@@ -97,6 +148,8 @@ impl Sketches {
         self.duration.merge(&other.duration);
         self.record_bytes.merge(&other.record_bytes);
         self.packet_bytes.merge(&other.packet_bytes);
+        self.rtt.merge(&other.rtt);
+        self.srt.merge(&other.srt);
     }
 }
 
@@ -128,20 +181,22 @@ fn table(step: Step) -> Table {
         Step::FiveMinutes => ("profiles-5min", 7 * 24),
         Step::Day => ("profiles-1day", 365 * 24),
     };
+    let own = [
+        ("start", Codec::Delta),
+        ("epoch", Codec::Dictionary),
+        ("profile", Codec::Dictionary),
+        ("channel", Codec::Dictionary),
+        ("class", Codec::Dictionary),
+        ("flows", Codec::Split),
+        ("packets", Codec::Split),
+        ("bytes", Codec::Split),
+    ];
+    let quality = QUALITY.map(|name| (name, Codec::Dictionary));
     Table {
         name,
         schema: schema_of(name),
         hours,
-        codecs: vec![
-            ("start", Codec::Delta),
-            ("epoch", Codec::Dictionary),
-            ("profile", Codec::Dictionary),
-            ("channel", Codec::Dictionary),
-            ("class", Codec::Dictionary),
-            ("flows", Codec::Split),
-            ("packets", Codec::Split),
-            ("bytes", Codec::Split),
-        ],
+        codecs: own.into_iter().chain(quality).collect(),
         bloom: &[],
     }
 }
@@ -161,8 +216,12 @@ fn schema_of(name: &str) -> SchemaRef {
         ("record_bytes_sketch", DataType::Binary, true),
         ("packet_bytes_sketch", DataType::Binary, true),
     ];
+    let quality = QUALITY.map(|name| (name, DataType::UInt64, true));
+    let sketches = ["rtt_sketch", "srt_sketch"].map(|name| (name, DataType::Binary, true));
     let fields: Vec<Field> = fields
         .into_iter()
+        .chain(quality)
+        .chain(sketches)
         .map(|(name, kind, nullable)| Field::new(name, kind, nullable))
         .collect();
     Arc::new(Schema::new_with_metadata(fields, schema::metadata(name)))
@@ -181,6 +240,13 @@ pub(super) fn to_batch(step: Step, rows: &[Row]) -> Result<RecordBatch, StoreErr
     let starts: TimestampMillisecondArray = rows.iter().map(|row| row.start).collect::<Vec<i64>>().into();
     let texts = |of: fn(&Row) -> &str| StringArray::from_iter_values(rows.iter().map(of));
     let epochs: UInt32Array = rows.iter().map(|row| row.epoch).collect();
+    let quality = (0..QUALITY.len()).map(|at| -> arrow_array::ArrayRef {
+        let each = rows.iter().map(|row| {
+            let mut quality = row.counts.quality;
+            *quality.numbers()[at]
+        });
+        Arc::new(each.collect::<UInt64Array>())
+    });
     let columns: [arrow_array::ArrayRef; 11] = [
         Arc::new(starts.with_timezone("UTC")),
         Arc::new(epochs),
@@ -194,9 +260,11 @@ pub(super) fn to_batch(step: Step, rows: &[Row]) -> Result<RecordBatch, StoreErr
         Arc::new(sketch(|own| &own.record_bytes)),
         Arc::new(sketch(|own| &own.packet_bytes)),
     ];
+    let sketches: [arrow_array::ArrayRef; 2] =
+        [Arc::new(sketch(|own| &own.rtt)), Arc::new(sketch(|own| &own.srt))];
     Ok(RecordBatch::try_new(
         Table::profiles(step).schema.clone(),
-        columns.to_vec(),
+        columns.into_iter().chain(quality).chain(sketches).collect(),
     )?)
 }
 
@@ -209,6 +277,9 @@ pub(super) struct Rows<'a> {
     classes: &'a StringArray,
     numbers: [&'a [u64]; 3],
     sketches: [&'a BinaryArray; 3],
+    /// Since version 2.
+    quality: [Option<&'a UInt64Array>; QUALITY.len()],
+    times: [Option<&'a BinaryArray>; 2],
 }
 
 impl<'a> Rows<'a> {
@@ -232,6 +303,8 @@ impl<'a> Rows<'a> {
                 sketch("record_bytes_sketch")?,
                 sketch("packet_bytes_sketch")?,
             ],
+            quality: QUALITY.map(|name| column(name)?.as_primitive_opt()),
+            times: ["rtt_sketch", "srt_sketch"].map(sketch),
         })
     }
 
@@ -262,25 +335,35 @@ impl<'a> Rows<'a> {
 
     pub(super) fn counts(&self, row: usize) -> Counts {
         let [flows, packets, bytes] = self.numbers.map(|column| column[row]);
+        let mut quality = Quality::default();
+        for (number, column) in quality.numbers().into_iter().zip(self.quality) {
+            *number = column
+                .filter(|own| own.is_valid(row))
+                .map_or(0, |own| own.value(row));
+        }
         Counts {
             flows,
             packets,
             bytes,
+            quality,
         }
     }
 
     /// `None` where there is none, or none that this version can read.
     pub(super) fn sketches(&self, row: usize) -> Option<Sketches> {
-        let sketch = |at: usize| {
-            let column = self.sketches[at];
+        let read = |column: &BinaryArray| {
             column
                 .is_valid(row)
                 .then(|| Quantiles::from_bytes(column.value(row)))?
         };
+        let sketch = |at: usize| read(self.sketches[at]);
+        let times = |at: usize| self.times[at].and_then(read).unwrap_or_default();
         Some(Sketches {
             duration: sketch(0)?,
             record_bytes: sketch(1)?,
             packet_bytes: sketch(2)?,
+            rtt: times(0),
+            srt: times(1),
         })
     }
 }

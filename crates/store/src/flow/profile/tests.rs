@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use weir_model::{Batch, FlowRecord, NANOS_PER_S, Time};
 use weir_query::NoLists;
 
-use super::table::Counts;
+use super::table::{Counts, Quality};
 use super::*;
 use crate::disk::Disk;
 use crate::flow::search::quantile::Quantiles;
@@ -66,6 +66,29 @@ struct Expected {
     duration: Quantiles,
     record_bytes: Quantiles,
     packet_bytes: Quantiles,
+    rtt: Quantiles,
+    srt: Quantiles,
+}
+
+fn quality(flow: &FlowRecord, packets: u64) -> Quality {
+    let mut quality = Quality::default();
+    let Some(told) = &flow.performance else {
+        return quality;
+    };
+    if let Some(rtt_us) = told.rtt_us.get() {
+        (quality.rtt_us, quality.rtt_flows) = (rtt_us.into(), 1);
+    }
+    if let Some(srt_us) = told.srt_us.get() {
+        (quality.srt_us, quality.srt_flows) = (srt_us.into(), 1);
+    }
+    for way in [told.forward, told.reverse] {
+        if let Some(again) = way.retransmitted.get() {
+            (quality.judged_flows, quality.judged_packets) = (1, packets);
+            quality.retransmitted_packets += u64::from(again);
+        }
+        quality.out_of_order_packets += way.out_of_order.get().map_or(0, u64::from);
+    }
+    quality
 }
 
 fn expected(flows: &[FlowRecord], profile: &Profile, channel: &str, step_ms: i64) -> BTreeMap<i64, Expected> {
@@ -100,7 +123,16 @@ fn expected(flows: &[FlowRecord], profile: &Profile, channel: &str, step_ms: i64
                 flows: 1,
                 packets,
                 bytes,
+                quality: quality(flow, packets),
             });
+        }
+        if let Some(told) = &flow.performance {
+            let times = [(&mut step.rtt, told.rtt_us), (&mut step.srt, told.srt_us)];
+            for (sketch, time) in times {
+                if let Some(time) = time.get() {
+                    sketch.add(time.into());
+                }
+            }
         }
         step.duration
             .add(flow.end.0.saturating_sub(flow.start.0).max(0).cast_unsigned());
@@ -132,6 +164,8 @@ fn told(view: &View, profile: &str, channel: &str, step_ms: i64) -> BTreeMap<i64
             duration: point.sketches.duration.clone(),
             record_bytes: point.sketches.record_bytes.clone(),
             packet_bytes: point.sketches.packet_bytes.clone(),
+            rtt: point.sketches.rtt.clone(),
+            srt: point.sketches.srt.clone(),
         };
         (point.start_ms, expected)
     });
