@@ -2017,6 +2017,7 @@ export interface components {
             methods: components["schemas"]["MethodCount"][];
             /** @description Hosts outside that events are about, most urgent first. */
             peers: components["schemas"]["RiskyPeer"][];
+            performance?: components["schemas"]["Performance"] | null;
             /** @description Events by priority, most urgent first; all five. */
             priorities: components["schemas"]["PriorityCount"][];
             /** @description Hosts that events are about, most urgent first. */
@@ -2116,6 +2117,22 @@ export interface components {
             samples: Record<string, never>[];
             /** @description Sources by events, most first. */
             sources: components["schemas"]["SourceShown"][];
+        };
+        /** @description Network performance of the span. */
+        Performance: {
+            /** @description In the steps of `traffic`; steps in which nothing was measured are left out. */
+            points: components["schemas"]["PerformancePoint"][];
+            retransmissions?: components["schemas"]["Retransmissions"] | null;
+            rtt?: components["schemas"]["Times"] | null;
+            srt?: components["schemas"]["Times"] | null;
+        };
+        /** @description One step. */
+        PerformancePoint: {
+            retransmissions?: components["schemas"]["Retransmissions"] | null;
+            rtt?: components["schemas"]["Times"] | null;
+            srt?: components["schemas"]["Times"] | null;
+            /** @description RFC 3339. */
+            start: string;
         };
         /** @description A perspective. Of the rules that fit an event one that hides wins, else the one with the highest priority. */
         PerspectiveBody: {
@@ -2321,6 +2338,30 @@ export interface components {
              * @description Events whose mark was taken off.
              */
             unmarked: number;
+        };
+        /** @description What was sent again. */
+        Retransmissions: {
+            /** Format: int64 */
+            flows: number;
+            /**
+             * Format: double
+             * @description 100 x (1 - retransmitted packets / TCP packets), per cent: 100 is the best.
+             */
+            index: number;
+            /** Format: int64 */
+            out_of_order_packets: number;
+            /**
+             * Format: int64
+             * @description TCP packets of the records that count retransmissions.
+             */
+            packets: number;
+            /** Format: int64 */
+            retransmitted_packets: number;
+            /**
+             * Format: double
+             * @description Retransmitted packets per record (RTR).
+             */
+            rtr_avg: number;
         };
         /** @description A host outside that events are about. */
         RiskyPeer: {
@@ -2787,6 +2828,21 @@ export interface components {
              * @description The highest priority: 40 critical, 20 high, 8 medium, 3 low, 1 informational.
              */
             weight: number;
+        };
+        /** @description Times of a span. */
+        Times: {
+            /**
+             * Format: double
+             * @description Mean of the records, milliseconds.
+             */
+            avg_ms: number;
+            /**
+             * Format: int64
+             * @description Records that have the value.
+             */
+            flows: number;
+            /** Format: double */
+            max_ms: number;
         };
         /** @description A token without its secret. */
         TokenShown: {
