@@ -14,6 +14,7 @@ mod intake;
 mod one_way;
 mod pairing;
 mod parked;
+mod performance;
 mod plans;
 mod record;
 mod sampling;

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use weir_model::{
-    Counters, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Mac, Phase, Time, proto, tcp_flags,
+    Counters, EndReason, FlowId, FlowKey, FlowRecord, InitiatorReason, Mac, Performance, Phase, Time, proto,
+    tcp_flags,
 };
 
-use crate::record;
+use crate::{performance, record};
 
 /// Ports from here on are chosen by clients; below are services (IANA's well-known and registered range is wider, but
 /// clients of old systems start at 1024).
@@ -37,13 +38,14 @@ pub(crate) struct OneWay {
     pub(crate) sampling: u32,
     /// Elements without a name, as text.
     pub(crate) unnamed: Option<Arc<String>>,
+    pub(crate) performance: Option<Box<Performance>>,
     /// The record it was taken from, when that says more than exporters do.
     pub(crate) whole: Option<Box<FlowRecord>>,
 }
 
 impl OneWay {
     /// What a record tells of its forward direction; it keeps what else it says.
-    pub(crate) fn of(flow: FlowRecord) -> Self {
+    pub(crate) fn of(mut flow: FlowRecord) -> Self {
         Self {
             key: flow.key,
             exporter: flow.exporter,
@@ -63,6 +65,7 @@ impl OneWay {
             icmp: flow.icmp,
             sampling: flow.sampling,
             unnamed: flow.unnamed.clone(),
+            performance: flow.performance.take(),
             whole: Some(Box::new(flow)),
         }
     }
@@ -118,6 +121,7 @@ impl OneWay {
         (flow.phase, flow.end_reason) = (self.phase, self.end_reason);
         (flow.initiator_mac, flow.responder_mac) = (self.src_mac, self.dst_mac);
         (flow.sampling, flow.unnamed) = (self.sampling, self.unnamed);
+        flow.performance = self.performance;
         flow
     }
 
@@ -149,6 +153,7 @@ impl OneWay {
         }
         one.sampling = one.sampling.max(answer.sampling);
         one.unnamed = both(one.unnamed, answer.unnamed);
+        one.performance = performance::joined(one.performance, answer.performance);
         let flow = one.record(out);
         (flow.reverse, flow.reverse_total) = (Some(answer.counters), Some(answer.counters));
         (flow.reverse_flags, flow.reverse_ttl) = (answer.flags, answer.ttl);

@@ -8,6 +8,7 @@ use weir_model::{
 use weir_wire::export::{Header, Moment, Row};
 
 use crate::one_way::OneWay;
+use crate::performance;
 
 /// Further than this before or after the export time a flow is not believed: the longest active time-outs are a day,
 /// clocks are wrong by years. Such times are replaced by the export time.
@@ -78,6 +79,7 @@ pub(crate) fn one_way(row: &Row, header: &Header, exporter: IpAddr, sampling: u3
         icmp,
         sampling,
         unnamed: None,
+        performance: performance::of(row, proto),
         whole: None,
     })
 }
@@ -211,6 +213,9 @@ pub(crate) fn turn(flow: &mut FlowRecord) {
     swap(&mut flow.initiator_mac, &mut flow.responder_mac);
     swap(&mut flow.forward_ttl, &mut flow.reverse_ttl);
     flow.first_flags = flow.forward_flags & tcp_flags::SYN;
+    if let Some(told) = &mut flow.performance {
+        told.turn();
+    }
     flow.id = FlowId::derive(&flow.key, flow.flow_start);
 }
 

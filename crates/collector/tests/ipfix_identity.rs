@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use proptest::prelude::*;
 use weir_collector::Collector;
 use weir_model::{
-    Counters, EndReason, FlowKey, FlowRecord, Mac, Phase, Time, community_id, ethertype, proto,
+    Counters, EndReason, FlowKey, FlowRecord, Mac, Measured, Performance, Phase, Spread, Time,
+    WayPerformance, community_id, ethertype, proto,
 };
 use weir_wire::export::{Encoder, Message};
 
@@ -54,6 +55,34 @@ fn begun((from, to): Ends, proto: u8, ports: (u16, u16), (kind, code): (u8, u8),
     flow
 }
 
+/// What a meter measures of such a flow and IPFIX has elements for: numbers of TCP, times of the rest.
+fn performance(flow: &FlowRecord, [rtt, srt, counts @ .., min, avg, max, dev]: [u32; 14]) -> Performance {
+    let time = |micros: u32| Measured::of(micros.max(1).into());
+    let mut told = Performance::default();
+    if flow.key.proto != proto::TCP {
+        let spread = Spread {
+            min_us: Measured::of(min.into()),
+            avg_us: time(avg),
+            max_us: Measured::of(max.into()),
+            dev_us: Measured::of(dev.into()),
+        };
+        (told.forward.delay, told.forward.jitter) = (spread, spread);
+        return told;
+    }
+    (told.rtt_us, told.srt_us) = (time(rtt), time(srt));
+    let way = |again: u32, late: u32| WayPerformance {
+        // One more has to fit, and the greatest number of all says that there is none.
+        retransmitted: Measured::of((again >> 1).into()),
+        out_of_order: Measured::of((late >> 1).into()),
+        ..WayPerformance::default()
+    };
+    told.forward = way(counts[0], counts[1]);
+    if flow.reverse.is_some_and(|reverse| reverse.packets > 0) {
+        told.reverse = way(counts[2], counts[3]);
+    }
+    told
+}
+
 /// Records of biflows, and of one-way flows that are nobody's answer.
 fn record() -> impl Strategy<Value = FlowRecord> {
     let protocol = prop_oneof![
@@ -81,35 +110,43 @@ fn record() -> impl Strategy<Value = FlowRecord> {
             times,
         ),
         (counters(), proptest::option::of(counters()), reason),
-        (any::<[u8; 6]>(), any::<[u8; 6]>(), 1_u32..5_000),
+        (
+            any::<[u8; 6]>(),
+            any::<[u8; 6]>(),
+            1_u32..5_000,
+            proptest::option::of(any::<[u32; 14]>()),
+        ),
     )
-        .prop_map(|(flow, (forward, reverse, reason), (bytes, mac, sampling))| {
-            let (ends, protocol, ports, icmp, (start, duration)) = flow;
-            let mut flow = begun(ends, protocol, ports, icmp, Time(start));
-            flow.end = Time(start + duration);
-            let count = |(packets, bytes)| Counters {
-                packets,
-                bytes,
-                payload_bytes: 0,
-            };
-            (flow.forward, flow.reverse) = (count(forward), reverse.map(count));
-            let [flags, first, ttl, tos, reverse_flags, reverse_ttl] = bytes;
-            // A SYN at least: where nothing is told of the first packet, a SYN among the flags is taken for its.
-            flow.first_flags = u16::from(first) | 2;
-            flow.forward_flags = u16::from(flags) | flow.first_flags;
-            (flow.forward_ttl, flow.tos) = (ttl, tos);
-            if flow.reverse.is_some() {
-                (flow.reverse_flags, flow.reverse_ttl) = (reverse_flags.into(), reverse_ttl);
-            }
-            flow.initiator_mac = Some(Mac(mac)).filter(|mac| !mac.is_zero());
-            (flow.sampling, flow.end_reason) = (sampling, reason);
-            flow.phase = if reason == EndReason::Active {
-                Phase::Update
-            } else {
-                Phase::End
-            };
-            flow
-        })
+        .prop_map(
+            |(flow, (forward, reverse, reason), (bytes, mac, sampling, figures))| {
+                let (ends, protocol, ports, icmp, (start, duration)) = flow;
+                let mut flow = begun(ends, protocol, ports, icmp, Time(start));
+                flow.end = Time(start + duration);
+                let count = |(packets, bytes)| Counters {
+                    packets,
+                    bytes,
+                    payload_bytes: 0,
+                };
+                (flow.forward, flow.reverse) = (count(forward), reverse.map(count));
+                let [flags, first, ttl, tos, reverse_flags, reverse_ttl] = bytes;
+                // A SYN at least: where nothing is told of the first packet, a SYN among the flags is taken for its.
+                flow.first_flags = u16::from(first) | 2;
+                flow.forward_flags = u16::from(flags) | flow.first_flags;
+                (flow.forward_ttl, flow.tos) = (ttl, tos);
+                if flow.reverse.is_some() {
+                    (flow.reverse_flags, flow.reverse_ttl) = (reverse_flags.into(), reverse_ttl);
+                }
+                flow.initiator_mac = Some(Mac(mac)).filter(|mac| !mac.is_zero());
+                (flow.sampling, flow.end_reason) = (sampling, reason);
+                flow.performance = figures.and_then(|figures| performance(&flow, figures).boxed());
+                flow.phase = if reason == EndReason::Active {
+                    Phase::Update
+                } else {
+                    Phase::End
+                };
+                flow
+            },
+        )
 }
 
 /// What IPFIX carries of a record; the rest is computed from it or has no element.
@@ -139,6 +176,7 @@ fn carried(flow: &FlowRecord) -> impl PartialEq + std::fmt::Debug + use<> {
         ),
         flow.first_flags,
         (flow.initiator_mac, flow.responder_mac),
+        flow.performance.as_deref().copied(),
     )
 }
 

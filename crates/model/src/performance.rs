@@ -107,7 +107,7 @@ impl Performance {
         (self != Self::default()).then(|| Box::new(self))
     }
 
-    /// The same with initiator and responder changed. The response time was not of this responder: it is gone.
+    /// The same with initiator and responder changed. Response times are of whoever is the server then.
     pub fn turn(&mut self) {
         std::mem::swap(&mut self.forward, &mut self.reverse);
         std::mem::swap(&mut self.rtt_client_us, &mut self.rtt_server_us);

@@ -134,7 +134,13 @@ fn counted_as_the_records_say() {
         "{table}"
     );
     let csv = printed(&[&series[..], &["--output", "csv", "--class", "tcp"]].concat());
-    assert!(csv.starts_with("time,flows,packets,bytes,bps\n"), "{csv}");
+    assert_eq!(
+        csv.lines().next(),
+        Some(
+            "time,flows,packets,bytes,bps,avg(rtt),avg(srt),retransmitted_packets,out_of_order_packets,rtr,\
+             retransmission_index"
+        )
+    );
 }
 
 #[test]

@@ -4,9 +4,10 @@
 
 use std::net::IpAddr;
 
-use weir_model::{FlowRecord, Mac, NANOS_PER_S, Time, ethertype, proto};
+use weir_model::{FlowRecord, Mac, Measured, NANOS_PER_S, Performance, Spread, Time, ethertype, proto};
 
 use super::elements::PEN_REVERSE;
+use super::targets::{PEN_FLOWMON, PEN_NTOP};
 use super::time;
 
 /// Bytes after which a message is sent; fits every collector's buffer, and a file's messages are few.
@@ -74,6 +75,57 @@ const REVERSE: &[Column] = &[
     column(PEN_REVERSE, 52, 1, |flow| flow.reverse_ttl.into()),
 ];
 
+/// Network performance, of records that have any: Flowmon's elements, in microseconds. Zero says that nothing was measured.
+const MEASURED: &[Column] = &[
+    column(PEN_FLOWMON, 69, 4, |flow| time_of(flow, |told| told.rtt_us)),
+    column(PEN_FLOWMON, 70, 4, |flow| time_of(flow, |told| told.srt_us)),
+    column(PEN_FLOWMON, 71, 4, |flow| {
+        count_of(flow, |told| told.forward.retransmitted)
+    }),
+    column(PEN_FLOWMON, 72, 4, |flow| {
+        count_of(flow, |told| told.forward.out_of_order)
+    }),
+    column(PEN_FLOWMON, 63, 4, |flow| jitter(flow, |of| of.min_us)),
+    column(PEN_FLOWMON, 62, 4, |flow| jitter(flow, |of| of.avg_us)),
+    column(PEN_FLOWMON, 64, 4, |flow| jitter(flow, |of| of.max_us)),
+    column(PEN_FLOWMON, 61, 4, |flow| jitter(flow, |of| of.dev_us)),
+    column(PEN_FLOWMON, 67, 4, |flow| delay(flow, |of| of.min_us)),
+    column(PEN_FLOWMON, 66, 4, |flow| delay(flow, |of| of.avg_us)),
+    column(PEN_FLOWMON, 68, 4, |flow| delay(flow, |of| of.max_us)),
+    column(PEN_FLOWMON, 65, 4, |flow| delay(flow, |of| of.dev_us)),
+];
+
+/// The same of the reverse direction; Flowmon has no elements for it, nProbe has.
+const MEASURED_REVERSE: &[Column] = &[
+    column(PEN_NTOP, 110, 4, |flow| {
+        count_of(flow, |told| told.reverse.retransmitted)
+    }),
+    column(PEN_NTOP, 112, 4, |flow| {
+        count_of(flow, |told| told.reverse.out_of_order)
+    }),
+];
+
+fn figure(flow: &FlowRecord, of: impl Fn(&Performance) -> Measured) -> Option<u32> {
+    of(flow.performance.as_deref()?).get()
+}
+
+/// A time; what took less than a microsecond is told as one.
+fn time_of(flow: &FlowRecord, of: fn(&Performance) -> Measured) -> u64 {
+    figure(flow, of).map_or(0, |micros| micros.max(1).into())
+}
+
+fn count_of(flow: &FlowRecord, of: fn(&Performance) -> Measured) -> u64 {
+    figure(flow, of).unwrap_or(0).into()
+}
+
+fn delay(flow: &FlowRecord, of: fn(&Spread) -> Measured) -> u64 {
+    figure(flow, |told| of(&told.forward.delay)).unwrap_or(0).into()
+}
+
+fn jitter(flow: &FlowRecord, of: fn(&Spread) -> Measured) -> u64 {
+    figure(flow, |told| of(&told.forward.jitter)).unwrap_or(0).into()
+}
+
 fn millis(time: Time) -> u64 {
     u64::try_from(time.0 / 1_000_000).unwrap_or(0)
 }
@@ -101,37 +153,29 @@ fn mac(mac: Option<Mac>) -> u64 {
 struct Shape {
     ip6: bool,
     both: bool,
+    measured: bool,
 }
 
 impl Shape {
-    const ALL: [Self; 4] = [
-        Self {
-            ip6: false,
-            both: false,
-        },
-        Self {
-            ip6: true,
-            both: false,
-        },
-        Self {
-            ip6: false,
-            both: true,
-        },
-        Self {
-            ip6: true,
-            both: true,
-        },
-    ];
+    /// Every shape.
+    fn all() -> impl Iterator<Item = Self> {
+        (0..8_u16).map(|bits| Self {
+            ip6: bits & 1 != 0,
+            both: bits & 2 != 0,
+            measured: bits & 4 != 0,
+        })
+    }
 
     fn of(flow: &FlowRecord) -> Self {
         Self {
             ip6: flow.key.ethertype == ethertype::IPV6,
             both: flow.reverse.is_some(),
+            measured: flow.performance.is_some(),
         }
     }
 
     fn template(self) -> u16 {
-        TEMPLATE_MIN + u16::from(self.ip6) + 2 * u16::from(self.both)
+        TEMPLATE_MIN + u16::from(self.ip6) + 2 * u16::from(self.both) + 4 * u16::from(self.measured)
     }
 
     /// Elements and width of source and destination address.
@@ -141,7 +185,17 @@ impl Shape {
 
     fn columns(self) -> impl Iterator<Item = &'static Column> {
         let reverse = if self.both { REVERSE } else { &[] };
-        reverse.iter().chain(COMMON)
+        let measured = if self.measured { MEASURED } else { &[] };
+        let measured_reverse = if self.measured && self.both {
+            MEASURED_REVERSE
+        } else {
+            &[]
+        };
+        reverse
+            .iter()
+            .chain(COMMON)
+            .chain(measured)
+            .chain(measured_reverse)
     }
 
     /// The template record.
@@ -276,7 +330,7 @@ impl Encoder {
             self.set = Some((TEMPLATE_SET, self.message.len()));
             self.message.extend(TEMPLATE_SET.to_be_bytes());
             self.message.extend([0; SET_BYTES - 2]);
-            for shape in Shape::ALL {
+            for shape in Shape::all() {
                 shape.define(&mut self.message);
             }
         }

@@ -20,7 +20,7 @@ mod tests;
 pub use encode::Encoder;
 pub use message::{Format, Header, Message, Set, Sets, sniff};
 pub use plan::{Plan, Reading, Taken};
-pub use row::{Moment, Row, Sampling};
+pub use row::{Moment, Row, Sampling, Told};
 pub use template::{Definition, Definitions, Field, Template};
 
 /// Why a message, or the rest of it, could not be used.

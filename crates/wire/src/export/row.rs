@@ -58,6 +58,27 @@ fn ratio(all: u32, taken: u32) -> u32 {
     (f64::from(all) / f64::from(taken)).round() as u32
 }
 
+/// What is said of network performance. Zero: not said, or not measured, which exporters do not tell apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Round trip of the handshake and its two parts, microseconds; sums over `connections` where that is told.
+    pub rtt_us: u32,
+    pub client_us: u32,
+    pub server_us: u32,
+    pub connections: u32,
+    /// Server response time, microseconds; a sum over `responses` where that is told.
+    pub srt_us: u32,
+    pub srt_min_us: u32,
+    pub srt_max_us: u32,
+    pub responses: u32,
+    /// Packets sent again and packets overtaken, forward and reverse; one more than was told.
+    pub retransmitted: [u32; 2],
+    pub out_of_order: [u32; 2],
+    /// Least, mean, greatest, deviation of the forward direction, microseconds.
+    pub delay_us: [u32; 4],
+    pub jitter_us: [u32; 4],
+}
+
 /// One exported record. Zero and `None` mean "not said".
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Row {
@@ -102,6 +123,7 @@ pub struct Row {
     /// Firewall event (233, NSEL): 1 created, 2 deleted, 3 denied, 5 updated.
     pub firewall_event: u8,
     pub sampling: Sampling,
+    pub told: Told,
     /// First and last plus one byte of the text (see [`Reading`](super::Reading)) in which elements without a name stand;
     /// nothing when both are the same.
     pub unnamed: (u32, u32),

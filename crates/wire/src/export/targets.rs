@@ -37,6 +37,14 @@ impl Target {
 /// Enterprise number of CERT (YAF).
 const PEN_CERT: u32 = 6871;
 
+/// Flowmon Networks, ntop (nProbe) and Cisco, for what they tell of network performance.
+pub(super) const PEN_FLOWMON: u32 = 39_499;
+pub(super) const PEN_NTOP: u32 = 35_632;
+const PEN_CISCO: u32 = 9;
+/// Elements of enterprises in NetFlow v9: nProbe's begin here, Cisco's have the upper bit.
+const NTOP_V9: u16 = 57_472;
+const CISCO_V9: u16 = 0x8000;
+
 /// What this element fills, if anything.
 pub(super) fn of(pen: u32, id: u16) -> Option<Target> {
     match pen {
@@ -44,9 +52,13 @@ pub(super) fn of(pen: u32, id: u16) -> Option<Target> {
             .or_else(|| counter(id))
             .or_else(|| moment(id))
             .or_else(|| header(id))
-            .or_else(|| sampling(id)),
+            .or_else(|| sampling(id))
+            .or_else(|| performance(id)),
         PEN_REVERSE => reverse(id),
         PEN_CERT => cert(id),
+        PEN_FLOWMON => flowmon(id),
+        PEN_NTOP => nprobe(id),
+        PEN_CISCO => cisco(id),
         _ => None,
     }
 }
@@ -196,7 +208,85 @@ fn cert(id: u16) -> Option<Target> {
             row.flags |= value as u16;
         }),
         15 => Number(|row, value| row.flags |= value as u16),
+        // First packet to first answer.
+        21 => Number(|row, value| row.told.server_us = of_millis(value)),
         16_398 | 16_399 => Number(|row, value| row.reverse_flags |= value as u16),
+        _ => return None,
+    })
+}
+
+/// Microseconds of microseconds or milliseconds.
+fn micros(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+fn of_millis(value: u64) -> u32 {
+    micros(value.saturating_mul(1_000))
+}
+
+/// A count of which zero is told as well.
+fn counted(value: u64) -> u32 {
+    micros(value.saturating_add(1))
+}
+
+/// Performance in NetFlow v9 elements, and connections, whose number averages need.
+fn performance(id: u16) -> Option<Target> {
+    match id {
+        278 => Some(Target::Number(|row, value| row.told.connections = micros(value))),
+        NTOP_V9.. => nprobe(id - NTOP_V9),
+        CISCO_V9.. => cisco(id - CISCO_V9),
+        _ => None,
+    }
+}
+
+/// Flowmon tells microseconds; of one direction, where its probe exports two.
+fn flowmon(id: u16) -> Option<Target> {
+    use Target::Number;
+    Some(match id {
+        61 => Number(|row, value| row.told.jitter_us[3] = micros(value)),
+        62 => Number(|row, value| row.told.jitter_us[1] = micros(value)),
+        63 => Number(|row, value| row.told.jitter_us[0] = micros(value)),
+        64 => Number(|row, value| row.told.jitter_us[2] = micros(value)),
+        65 => Number(|row, value| row.told.delay_us[3] = micros(value)),
+        66 => Number(|row, value| row.told.delay_us[1] = micros(value)),
+        67 => Number(|row, value| row.told.delay_us[0] = micros(value)),
+        68 => Number(|row, value| row.told.delay_us[2] = micros(value)),
+        69 => Number(|row, value| row.told.rtt_us = micros(value)),
+        70 => Number(|row, value| row.told.srt_us = micros(value)),
+        71 => Number(|row, value| row.told.retransmitted[0] = counted(value)),
+        72 => Number(|row, value| row.told.out_of_order[0] = counted(value)),
+        _ => return None,
+    })
+}
+
+/// nProbe tells milliseconds, of the network half of a round trip.
+fn nprobe(id: u16) -> Option<Target> {
+    use Target::Number;
+    Some(match id {
+        109 => Number(|row, value| row.told.retransmitted[0] = counted(value)),
+        110 => Number(|row, value| row.told.retransmitted[1] = counted(value)),
+        111 => Number(|row, value| row.told.out_of_order[0] = counted(value)),
+        112 => Number(|row, value| row.told.out_of_order[1] = counted(value)),
+        123 => Number(|row, value| row.told.client_us = of_millis(value.saturating_mul(2))),
+        124 => Number(|row, value| row.told.server_us = of_millis(value.saturating_mul(2))),
+        125 => Number(|row, value| row.told.srt_us = of_millis(value)),
+        _ => return None,
+    })
+}
+
+/// Cisco's application response time tells milliseconds, as sums over responses and over new connections.
+fn cisco(id: u16) -> Option<Target> {
+    use Target::Number;
+    Some(match id {
+        9_268 => Number(|row, value| row.told.retransmitted[0] = counted(value)),
+        9_270 => Number(|row, value| row.told.retransmitted[1] = counted(value)),
+        9_292 => Number(|row, value| row.told.responses = micros(value)),
+        9_306 => Number(|row, value| row.told.srt_us = of_millis(value)),
+        9_307 => Number(|row, value| row.told.srt_max_us = of_millis(value)),
+        9_308 => Number(|row, value| row.told.srt_min_us = of_millis(value)),
+        9_313 => Number(|row, value| row.told.rtt_us = of_millis(value)),
+        9_316 => Number(|row, value| row.told.client_us = of_millis(value)),
+        9_319 => Number(|row, value| row.told.server_us = of_millis(value)),
         _ => return None,
     })
 }
