@@ -55,9 +55,9 @@ impl Intake<'_> {
             (one.start, one.end) = (one.start + correction_ns, one.end + correction_ns);
             if record::tells_both(row) {
                 self.pairing.pass();
-                record::both_ways(one, row, self.out);
+                record::both_ways(&mut one, row, self.out);
             } else {
-                self.pairing.take(one, self.now, self.out);
+                self.pairing.take(&mut one, self.now, self.out);
             }
         }
     }

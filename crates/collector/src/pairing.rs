@@ -2,11 +2,10 @@
 //! A record whose counterpart does not come stays one-way: its reverse is unknown (`None`), which is not zero.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
 use ahash::RandomState;
 use hashbrown::HashTable;
-use weir_model::{FlowKey, FlowRecord, NANOS_PER_S, Time};
+use weir_model::{FlowRecord, NANOS_PER_S, Time};
 
 use crate::one_way::OneWay;
 
@@ -17,6 +16,9 @@ pub(crate) const HOLD_NS: i64 = 15 * NANOS_PER_S;
 const APART_MAX_NS: i64 = 5 * NANOS_PER_S;
 /// Records held; some 25 MiB. More arrive only at rates where 15 s of records do not fit, and then the oldest go one-way.
 const HELD_MAX: usize = 131_072;
+
+/// Records between one that is driven out and one that is asked for, and so many more to one whose place is.
+const AHEAD: usize = 8;
 
 /// Records of one flow and direction held; more come only from repeated exports, and each is looked through.
 const SAME_MAX: usize = 16;
@@ -63,13 +65,14 @@ const fn tag(hash: u64) -> u32 {
     (hash >> 25) as u32
 }
 
-/// A place for a record.
+/// A place for a record. Records are written and read where they lie: moving them about costs more than filling them.
 #[derive(Debug)]
 struct Slot {
-    /// `None` when free.
-    record: Option<OneWay>,
     hash: u64,
     serial: u64,
+    /// Of the last one that waited here, when free.
+    record: OneWay,
+    busy: bool,
 }
 
 impl Default for Pairing {
@@ -109,7 +112,8 @@ impl Pairing {
             self.pass();
             out.push(flow);
         } else {
-            self.take(OneWay::of(flow), now, out);
+            let mut one = OneWay::of(flow);
+            self.take(&mut one, now, out);
         }
     }
 
@@ -118,39 +122,56 @@ impl Pairing {
         self.counts.biflows += 1;
     }
 
-    /// As [`Pairing::push`] for what exporters tell of one direction.
-    pub(crate) fn take(&mut self, one: OneWay, now: Time, out: &mut Vec<FlowRecord>) {
+    /// As [`Pairing::push`] for what exporters tell of one direction; nothing is left of `one`.
+    pub(crate) fn take(&mut self, one: &mut OneWay, now: Time, out: &mut Vec<FlowRecord>) {
         if !one.pairs() {
-            self.let_go(one, out);
+            self.counts.lone += 1;
+            one.lone(out);
             return;
         }
-        let hash = self.hash(&one);
-        let found = self.find(hash, &one);
+        let hash = self.hash(one);
+        let found = self.find(hash, one);
         if let Some((_, place)) = found.counterpart
             && let Some(other) = self.remove(place)
         {
-            self.counts.pairs += 1;
             other.join(one, out);
+            self.counts.pairs += 1;
             return;
         }
         if self.held() >= HELD_MAX {
+            self.look_ahead();
             self.counts.evicted += u64::from(self.release_oldest(out));
         }
         if let Some((serial, place)) = found.oldest.filter(|_| found.same >= SAME_MAX) {
             self.counts.evicted += u64::from(self.release(place, serial, out));
         }
-        self.wait(hash, one, now);
+        self.wait(hash, one.take(), now);
+    }
+
+    /// Asks for what will be driven out soon: it is far from any cache, and when its turn comes it is near.
+    fn look_ahead(&self) {
+        let slot = |ahead: usize| {
+            let (place, ..) = self.order.get(ahead)?;
+            self.slots.get(*place as usize)
+        };
+        let far = slot(2 * AHEAD).map(|slot| (slot.serial, slot.busy));
+        let near = |slot: &Slot| {
+            self.waiting
+                .iter_hash(slot.hash)
+                .any(|one| one.tag == tag(slot.hash))
+        };
+        std::hint::black_box((far, slot(AHEAD).map(near)));
     }
 
     /// Looks through what waits under this hash.
     fn find(&self, hash: u64, one: &OneWay) -> Found {
         let mut found = Found::default();
         for &Waiting { place, .. } in self.waiting.iter_hash(hash).filter(|one| one.tag == tag(hash)) {
-            let slot = self.slots.get(place as usize).filter(|slot| slot.hash == hash);
-            let Some((slot, held)) = slot.and_then(|slot| Some((slot, slot.record.as_ref()?))) else {
+            let slot = self.slots.get(place as usize);
+            let Some(slot) = slot.filter(|slot| slot.busy && slot.hash == hash) else {
                 continue;
             };
-            let mine = (slot.serial, place);
+            let (held, mine) = (&slot.record, (slot.serial, place));
             if held.repeats(one) {
                 found.same += 1;
                 found.oldest = Some(found.oldest.map_or(mine, |other| other.min(mine)));
@@ -164,9 +185,10 @@ impl Pairing {
     /// Keeps a record waiting.
     fn wait(&mut self, hash: u64, one: OneWay, now: Time) {
         let slot = Slot {
-            record: Some(one),
             hash,
             serial: self.serial,
+            record: one,
+            busy: true,
         };
         let place = match self.free.pop() {
             Some(place) => {
@@ -218,18 +240,18 @@ impl Pairing {
     /// Does the record of this serial number still wait here?
     fn waits(&self, place: u32, serial: u64) -> bool {
         let slot = self.slots.get(place as usize);
-        slot.is_some_and(|slot| slot.record.is_some() && slot.serial == serial)
+        slot.is_some_and(|slot| slot.busy && slot.serial == serial)
     }
 
-    /// Takes the record at this place out.
-    fn remove(&mut self, place: u32) -> Option<OneWay> {
-        let slot = self.slots.get_mut(place as usize)?;
-        let one = slot.record.take()?;
+    /// Frees this place; its record is to be read now.
+    fn remove(&mut self, place: u32) -> Option<&mut OneWay> {
+        let slot = self.slots.get_mut(place as usize).filter(|slot| slot.busy)?;
+        slot.busy = false;
         if let Ok(entry) = self.waiting.find_entry(slot.hash, |other| other.place == place) {
             entry.remove();
         }
         self.free.push(place);
-        Some(one)
+        Some(&mut slot.record)
     }
 
     fn release_oldest(&mut self, out: &mut Vec<FlowRecord>) -> bool {
@@ -248,36 +270,16 @@ impl Pairing {
         let Some(one) = self.remove(place) else {
             return false;
         };
-        self.let_go(one, out);
-        true
-    }
-
-    fn let_go(&mut self, one: OneWay, out: &mut Vec<FlowRecord>) {
-        self.counts.lone += 1;
         one.lone(out);
+        self.counts.lone += 1;
+        true
     }
 
     /// The hash of a flow, whichever direction the record tells of.
     fn hash(&self, one: &OneWay) -> u64 {
-        let (from, to) = ends(&one.key);
-        let exporter = one.exporter.map_or(0, bits);
+        let (from, to) = ((one.src, one.src_port), (one.dst, one.dst_port));
         self.secret
-            .hash_one((from.min(to), from.max(to), exporter, one.key.proto))
-    }
-}
-
-/// Both ends as numbers.
-fn ends(key: &FlowKey) -> ((u128, u16), (u128, u16)) {
-    (
-        (bits(key.initiator_ip), key.initiator_port),
-        (bits(key.responder_ip), key.responder_port),
-    )
-}
-
-fn bits(ip: IpAddr) -> u128 {
-    match ip {
-        IpAddr::V4(ip) => ip.to_bits().into(),
-        IpAddr::V6(ip) => ip.to_bits(),
+            .hash_one((from.min(to), from.max(to), one.exporter, one.proto))
     }
 }
 

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use weir_model::{
-    ConnState, Counters, EndReason, FlowId, FlowKey, FlowRecord, Phase, Time, ethertype, proto, tcp_flags,
+    ConnState, Counters, EndReason, FlowId, FlowRecord, Phase, Time, ethertype, proto, tcp_flags,
 };
 use weir_wire::export::{Header, Moment, Row};
 
-use crate::one_way::OneWay;
+use crate::one_way::{OneWay, number};
 use crate::performance;
 
 /// Further than this before or after the export time a flow is not believed: the longest active time-outs are a day,
@@ -19,10 +19,10 @@ const UPTIME_AHEAD_MAX_MS: i32 = 3_600_000;
 
 /// The record, or `None` when the row is about no IP flow. `sampling` is one packet of so many.
 pub(crate) fn of(row: &Row, header: &Header, exporter: IpAddr, sampling: u32) -> Option<FlowRecord> {
-    let one = one_way(row, header, exporter, sampling)?;
+    let mut one = one_way(row, header, exporter, sampling)?;
     let mut out = Vec::with_capacity(1);
     if tells_both(row) {
-        both_ways(one, row, &mut out);
+        both_ways(&mut one, row, &mut out);
     } else {
         one.record(&mut out);
     }
@@ -41,33 +41,27 @@ pub(crate) fn one_way(row: &Row, header: &Header, exporter: IpAddr, sampling: u3
         Some((kind, code)) => icmp_ports(proto, kind, code),
         None => (row.src_port, row.dst_port),
     };
-    let key = FlowKey {
-        initiator_ip: src,
-        responder_ip: dst,
-        initiator_port,
-        responder_port,
-        proto,
-        ethertype: if src.is_ipv4() {
-            ethertype::IPV4
-        } else {
-            ethertype::IPV6
-        },
-        vlan: row.vlan,
-    };
     let counters = Counters {
         packets: first_said(row.packets, row.packets_total),
         bytes: first_said(row.bytes, row.bytes_total),
         payload_bytes: 0,
     };
     let (phase, end_reason) = phase(row.end_reason);
+    let v4 = src.is_ipv4();
     Some(OneWay {
-        key,
-        exporter: Some(exporter),
+        src: number(src),
+        dst: number(dst),
+        exporter: number(exporter),
+        src_port: initiator_port,
+        dst_port: responder_port,
+        proto,
+        ethertype: if v4 { ethertype::IPV4 } else { ethertype::IPV6 },
+        vlan: row.vlan,
         start,
         end,
         phase,
         end_reason,
-        counters: with_payload(counters, src, proto),
+        counters: with_payload(counters, v4, proto),
         flags: row.flags,
         first_flags: first_flags(row, sampling),
         src_mac: row.src_mac,
@@ -90,15 +84,15 @@ pub(crate) const fn tells_both(row: &Row) -> bool {
 }
 
 /// Appends the record of a row that tells both directions, the first of which is `forward`.
-pub(crate) fn both_ways(forward: OneWay, row: &Row, out: &mut Vec<FlowRecord>) {
-    let (src, proto) = (forward.key.initiator_ip, forward.key.proto);
+pub(crate) fn both_ways(forward: &mut OneWay, row: &Row, out: &mut Vec<FlowRecord>) {
+    let (v4, proto) = (forward.ethertype == ethertype::IPV4, forward.proto);
     let flow = forward.record(out);
     let reverse = Counters {
         packets: row.reverse_packets.unwrap_or(0),
         bytes: row.reverse_bytes.unwrap_or(0),
         payload_bytes: 0,
     };
-    flow.reverse = Some(with_payload(reverse, src, proto));
+    flow.reverse = Some(with_payload(reverse, v4, proto));
     flow.reverse_total = flow.reverse;
     // RFC 5103: forward is what the exporter decided; only "reverse initiator" says that it decided otherwise.
     if row.biflow_direction == 2 {
@@ -176,8 +170,8 @@ fn icmp_ports(protocol: u8, kind: u8, code: u8) -> (u16, u16) {
 }
 
 /// Payload estimated from packets and headers without options: exporters do not tell it.
-fn with_payload(mut counters: Counters, address: IpAddr, protocol: u8) -> Counters {
-    let network = if address.is_ipv4() { 20 } else { 40 };
+fn with_payload(mut counters: Counters, v4: bool, protocol: u8) -> Counters {
+    let network = if v4 { 20 } else { 40 };
     let transport = match protocol {
         proto::TCP => 20,
         proto::UDP | proto::ICMP | proto::ICMP6 => 8,

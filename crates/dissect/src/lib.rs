@@ -39,7 +39,7 @@ pub mod vnc;
 mod waiting;
 pub mod wireguard;
 
-pub use registry::{Entry, REGISTRY, entry};
+pub use registry::{Entry, REGISTRY, entry, usual};
 pub use session::Session;
 
 use weir_model::{

@@ -1,6 +1,10 @@
 //! The list of dissectors. A new protocol is one line here; nothing else finds it, so that the order of probes is
 //! written down and can be argued about.
 
+use std::sync::LazyLock;
+
+use weir_model::{Protocol, Transport};
+
 use crate::{Dissector, DissectorMeta, Input, Probe, Side, Sink, Want};
 
 /// A dissector behind its static functions.
@@ -58,3 +62,57 @@ pub const REGISTRY: &[Entry] = &[
     entry::<crate::wireguard::WireGuard>(),
     entry::<crate::telnet::Telnet>(),
 ];
+
+/// The protocol whose usual port this is; of several, the one that is probed first.
+pub fn usual(transport: Transport, port: u16) -> Option<Protocol> {
+    type Ports = Vec<Option<Protocol>>;
+    // Asked for every record, and mostly of ports that are nobody's: a table for each transport that has ports.
+    static USUAL: LazyLock<[Ports; 2]> = LazyLock::new(|| {
+        [Transport::Tcp, Transport::Udp].map(|transport| {
+            let mut ports = vec![None; usize::from(u16::MAX) + 1];
+            for entry in REGISTRY
+                .iter()
+                .filter(|entry| entry.meta.transports.contains(&transport))
+            {
+                for port in entry.meta.ports {
+                    ports[usize::from(*port)].get_or_insert(entry.meta.protocol);
+                }
+            }
+            ports
+        })
+    });
+    let [tcp, udp] = &*USUAL;
+    match transport {
+        Transport::Tcp => tcp[usize::from(port)],
+        Transport::Udp => udp[usize::from(port)],
+        Transport::Icmp6 | Transport::Link => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_ports() {
+        assert_eq!(usual(Transport::Tcp, 443), Some(Protocol::Tls));
+        assert_eq!(usual(Transport::Udp, 53), Some(Protocol::Dns));
+        assert_eq!(usual(Transport::Udp, 22), None);
+        assert_eq!(usual(Transport::Tcp, u16::MAX), None);
+        assert_eq!(usual(Transport::Link, 0), None);
+        for entry in REGISTRY {
+            for transport in entry.meta.transports {
+                let found = entry
+                    .meta
+                    .ports
+                    .iter()
+                    .filter_map(|port| usual(*transport, *port));
+                let ports = match transport {
+                    Transport::Tcp | Transport::Udp => entry.meta.ports.len(),
+                    Transport::Icmp6 | Transport::Link => 0,
+                };
+                assert_eq!(found.count(), ports, "{:?}", entry.meta.protocol);
+            }
+        }
+    }
+}

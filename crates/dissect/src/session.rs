@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use weir_model::{Anomaly, Protocol, Time, Transport};
 
-use crate::registry::{Dissect, Entry, REGISTRY};
+use crate::registry::{Dissect, Entry, REGISTRY, usual};
 use crate::{Input, Probe, Side, Sink, Want};
 
 /// First bytes of a side kept while probes still need more.
@@ -195,16 +195,8 @@ impl Session {
 
     fn give_up(&mut self, sink: &Sink<'_>) {
         self.state = State::Done;
-        self.protocol = protocol_of_port(self.transport, sink.key.responder_port);
+        self.protocol = usual(self.transport, sink.key.responder_port);
     }
-}
-
-/// The protocol whose usual port this is.
-fn protocol_of_port(transport: Transport, port: u16) -> Option<Protocol> {
-    REGISTRY
-        .iter()
-        .find(|entry| entry.meta.transports.contains(&transport) && entry.meta.ports.contains(&port))
-        .map(|entry| entry.meta.protocol)
 }
 
 enum Verdict {
