@@ -10,8 +10,8 @@ use weir_model::{Event, FlowFilter, FlowRecord, Time};
 /// Flow records kept for evidence: at some 450 bytes a record about 55 MiB, and minutes of a busy feed.
 const RECORDS_MAX: usize = 131_072;
 
-/// A sliding window over the flow records of the pipeline. It copies them (they own no memory, so a batch is one copy),
-/// because a shared batch would keep its transactions alive, which are larger and never asked for again.
+/// A sliding window over the flow records of the pipeline: those alone, because whole batches would keep their
+/// transactions alive, which are larger and never asked for again.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     batches: VecDeque<Searchable>,
@@ -20,13 +20,16 @@ pub(crate) struct Recent {
 
 impl Recent {
     /// Adds a batch; the oldest leave.
-    pub(crate) fn push(&mut self, flows: &[FlowRecord]) {
+    pub(crate) fn push(&mut self, mut flows: Vec<FlowRecord>) {
         if flows.is_empty() {
             return;
         }
+        if flows.capacity() - flows.len() > flows.len() / 4 {
+            flows.shrink_to_fit();
+        }
         self.records += flows.len();
         self.batches.push_back(Searchable {
-            flows: flows.to_vec(),
+            flows,
             index: OnceCell::new(),
         });
         while self.records > RECORDS_MAX
@@ -131,7 +134,7 @@ mod tests {
         let flows: Vec<FlowRecord> = near.chain(far).collect();
         let mut recent = Recent::default();
         for half in flows.chunks(32) {
-            recent.push(half);
+            recent.push(half.to_vec());
         }
         let ip = |last| Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)));
         for (initiator, responder, responder_port, since) in [

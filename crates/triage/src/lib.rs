@@ -111,12 +111,17 @@ impl Triage {
     }
 
     /// Takes a batch and its findings in total order of the pipeline; gives what changed, in that order.
-    pub fn batch(&mut self, batch: &Arc<Batch>, findings: Vec<(u64, Finding)>) -> Vec<Change> {
-        self.recent.push(&batch.flows);
+    /// Whose the batch is alone loses nothing by it; of one that others still read the flows are copied.
+    pub fn batch(&mut self, batch: Arc<Batch>, findings: Vec<(u64, Finding)>) -> Vec<Change> {
+        let (flows, ticks) = match Arc::try_unwrap(batch) {
+            Ok(batch) => (batch.flows, batch.ticks),
+            Err(batch) => (batch.flows.clone(), batch.ticks.clone()),
+        };
+        self.recent.push(flows);
         let mut changes = Vec::new();
         self.take_rules(&mut changes);
         let mut findings = findings.into_iter().peekable();
-        for tick in &batch.ticks {
+        for tick in &ticks {
             while let Some((_, finding)) = findings.next_if(|(seq, _)| *seq <= tick.seq) {
                 self.finding(finding, &mut changes);
             }

@@ -101,7 +101,7 @@ fn check(preset: Preset, findings: Vec<(u64, Finding)>, end_s: i64, expect: Expe
         ..Batch::default()
     });
     let mut text = String::new();
-    for change in triage.batch(&batch, findings) {
+    for change in triage.batch(batch.clone(), findings) {
         let (word, event) = match &change {
             Change::Opened(event) => ("opened", event),
             Change::Updated(event) => ("updated", event),
@@ -244,7 +244,7 @@ fn what_is_harmless_is_hidden_and_counted() {
         finding(&TWIN, 4, 9, 10, true),
         finding(&GUESS, 60, 8, 10, true),
     ];
-    let changes = triage.batch(&Arc::new(Batch::default()), findings);
+    let changes = triage.batch(Arc::default(), findings);
     let told: Vec<String> = changes
         .iter()
         .map(|change| match change {
@@ -278,11 +278,13 @@ fn a_new_rule_ends_the_open_event() {
     });
     let batch = Arc::new(Batch::default());
     assert_eq!(
-        triage.batch(&batch, vec![finding(&GUESS, 1, 9, 10, false)]).len(),
+        triage
+            .batch(batch.clone(), vec![finding(&GUESS, 1, 9, 10, false)])
+            .len(),
         1
     );
     rules.set(vec![rule("a", "10.0.0.9/32", None)]);
-    let changes = triage.batch(&batch, vec![finding(&GUESS, 2, 9, 20, false)]);
+    let changes = triage.batch(batch.clone(), vec![finding(&GUESS, 2, 9, 20, false)]);
     assert!(matches!(changes.as_slice(), [Change::Closed(_)]), "{changes:?}");
     assert!(triage.open.is_empty());
 }
@@ -313,7 +315,7 @@ fn the_table_of_open_events_is_bounded() {
         one.source.ip = Some(IpAddr::from((0x0a00_0000 + source).to_be_bytes()));
         (seq, one)
     });
-    let changes = triage.batch(&Arc::new(Batch::default()), findings.collect());
+    let changes = triage.batch(Arc::default(), findings.collect());
     assert_eq!(
         changes
             .iter()

@@ -81,6 +81,11 @@ impl Order {
             return true;
         };
         self.free.push(place);
+        if batch.flows.capacity() == 0 {
+            batch
+                .flows
+                .reserve_exact((self.length + 1).min(Batch::RECORDS_MAX));
+        }
         self.advance(end.min(latest), batch);
         flow.seq = self.seq;
         self.seq += 1;

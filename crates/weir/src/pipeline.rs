@@ -301,7 +301,10 @@ fn detect_batches(
 ) -> (Vec<ShardStats>, Vec<Checkpoint>) {
     let mut due = Learning::due();
     for batch in batches {
-        if sent.send(shard.run(&batch)).is_err() {
+        let found = shard.run(&batch);
+        // Whoever holds it last need not copy what is kept of it.
+        drop(batch);
+        if sent.send(found).is_err() {
             break;
         }
         if let Some(learning) = learning {
@@ -336,15 +339,17 @@ fn write<C: Consumer>(
             .map(|emission| (emission.seq, emission.finding))
             .collect();
         let handed = consumer.batch(&batch).and_then(|()| {
-            triage
-                .batch(&batch, findings)
-                .into_iter()
-                .try_for_each(|change| {
-                    if let Change::Opened(event) = &change {
-                        check.opened(event);
-                    }
-                    consumer.change(change)
-                })?;
+            // Without methods there are no events, and nothing to prove.
+            let changes = match results.is_empty() {
+                true => Vec::new(),
+                false => triage.batch(batch, findings),
+            };
+            changes.into_iter().try_for_each(|change| {
+                if let Change::Opened(event) = &change {
+                    check.opened(event);
+                }
+                consumer.change(change)
+            })?;
             check.take().iter().try_for_each(|notice| consumer.notice(notice))
         });
         if let Err(why) = handed {

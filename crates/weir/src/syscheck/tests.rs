@@ -121,7 +121,7 @@ fn event() -> Event {
         .into_iter()
         .map(|one| (one.seq, one.finding))
         .collect();
-    let changes = Triage::new(TriageConfig::default()).batch(&batch.into(), found);
+    let changes = Triage::new(TriageConfig::default()).batch(batch.into(), found);
     let opened = changes.into_iter().find_map(|change| match change {
         Change::Opened(event) => Some(*event),
         _ => None,
