@@ -22,6 +22,19 @@ function codeOf(secret: string): string {
   return String(word % 1_000_000).padStart(6, "0");
 }
 
+/** A log of Zeek: three hosts of the last minutes ask one for names. */
+function names(): string {
+  const fields = ["ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "service", "duration"];
+  const numbers = ["orig_bytes", "resp_bytes", "conn_state", "orig_pkts", "orig_ip_bytes", "resp_pkts", "resp_ip_bytes"];
+  const head = ["#separator \\x09", "#path\tconn", ["#fields", ...fields, ...numbers].join("\t")];
+  const start = Math.floor(Date.now() / 1000) - 300;
+  const rows = Array.from({ length: 30 }, (_, at) => {
+    const who = [start + at, `N${at}`, `192.168.0.${21 + (at % 3)}`, 40_000 + at, "192.168.0.1", 53, "udp", "dns"];
+    return [...who, "0.1", 40, 90, "SF", 1, 68, 1, 118].join("\t");
+  });
+  return `${[...head, ...rows].join("\n")}\n`;
+}
+
 describe.skipIf(!browserIsThere())("the first run", () => {
   let house: House;
   let browser: Browser;
@@ -106,7 +119,7 @@ describe.skipIf(!browserIsThere())("the first run", () => {
     }
     await page.emulateMedia({ colorScheme: "light" });
     expect([...(await watched.inaccessible()), ...(await watched.overflows())]).toEqual([]);
-    await page.getByRole("button", { name: "Confirm" }).click();
+    await page.getByRole("button", { name: "Confirm", exact: true }).click();
     await list.getByText("confirmed").waitFor();
     await page.getByRole("button", { name: "Try all over the last hour" }).click();
     await page.getByText(/events of the span: quiet 0, balanced 0, everything 0/).waitFor();
@@ -115,6 +128,30 @@ describe.skipIf(!browserIsThere())("the first run", () => {
     await list.getByText("chosen").waitFor();
     await watched.go("/health");
     await page.getByRole("region", { name: "Checklist" }).getByText("chosen").waitFor();
+    expect(watched.faults()).toEqual([]);
+  });
+
+  it("proposes servers, and tells methods of those that are confirmed", async () => {
+    const { page } = watched;
+    // As a log of today, since what is proposed counts from now.
+    writeFileSync(join(house.folder, "names.part"), names());
+    renameSync(join(house.folder, "names.part"), join(house.folder, "in/conn.log"));
+    await house.says(/read conn\.log/);
+    await watched.go("/start");
+    const servers = page.getByRole("region", { name: "3. Servers" });
+    const asked = servers.getByRole("checkbox", { name: /^192\.168\.0\.1: [0-9] clients/ });
+    await asked.first().check();
+    await servers.getByRole("button", { name: "Confirm these servers" }).click();
+    await servers.getByText(/192\.168\.0\.1: .*, confirmed/).waitFor();
+    await watched.picture("start-servers-light");
+    expect([...(await watched.inaccessible()), ...(await watched.overflows())]).toEqual([]);
+    await watched.go("/settings/methods");
+    await page.getByLabel("Method", { exact: true }).first().click();
+    await page.getByRole("option", { name: /^DNSANOMALY/ }).click();
+    const set = page.getByRole("textbox", { name: "dns_servers", exact: true });
+    await expect.poll(() => set.inputValue()).toContain("192.168.0.1/32");
+    await page.getByRole("button", { name: "Back to the operator's file" }).click();
+    await page.getByText("changed here").waitFor({ state: "hidden" });
     expect(watched.faults()).toEqual([]);
   });
 
@@ -223,7 +260,7 @@ describe.skipIf(!browserIsThere())("the first run", () => {
     const secret = await page.locator("code").first().innerText();
     expect([...(await watched.inaccessible()), ...(await watched.overflows())]).toEqual([]);
     await page.getByLabel("Code it shows now").fill(codeOf(secret));
-    await page.getByRole("button", { name: "Confirm" }).click();
+    await page.getByRole("button", { name: "Confirm", exact: true }).click();
     await page.getByText("From now on log-ins ask for a code").waitFor();
     await page.getByRole("button", { name: "They are safe" }).click();
     await page.getByText("It is on: log-ins ask for a code.").waitFor();

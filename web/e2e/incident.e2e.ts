@@ -71,8 +71,14 @@ describe.skipIf(!browserIsThere())("the incident", () => {
     expect(Math.min(...times), String(times)).toBeLessThan(INTERACTIVE_MS);
     await watched.settled();
     const structure = page.getByRole("table", { name: "Structure of overall traffic" });
-    expect(await structure.getByRole("row", { name: /^Total/ }).innerText()).toMatch(/17\.6 Mbit\/s.*73\.9 MiB\s+3,648/s);
+    expect(await structure.getByRole("row", { name: /^Total/ }).innerText()).toMatch(/17\.6 Mbit\/s.*73\.9 MiB\s+[\d.]+\s+3,648/s);
     await page.getByText("1 of 1 sources connected").waitFor();
+    // What packets tell of the network: 39 of 68,764 were sent again.
+    const network = page.getByRole("region", { name: "Network performance" });
+    await network.getByRole("button", { name: /^99\.9\d\d %$/ }).waitFor();
+    await network.getByText("As a table").click();
+    const measured = network.getByRole("table", { name: "Network performance over time" });
+    expect(await measured.getByRole("row").count()).toBeGreaterThan(10);
     const peers = page.getByRole("region", { name: "Peers outside to look at" });
     await peers.getByRole("link", { name: "203.0.113.80" }).waitFor();
     // The chart says the same as a table.

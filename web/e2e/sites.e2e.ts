@@ -78,10 +78,38 @@ describe.skipIf(!browserIsThere())("sites", () => {
     await page.getByRole("table", { name: "Users" }).getByText("bo", { exact: true }).waitFor();
     await watched.picture("site-users-light");
     expect(await watched.inaccessible()).toEqual([]);
+    await watched.go("/settings/tokens");
+    await page.getByLabel("What it is for").fill("reports-acme");
+    await page.getByRole("combobox", { name: "Sites of the token" }).press("ArrowDown");
+    await page.getByRole("option", { name: "acme" }).click();
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Make" }).click();
+    const secret = await page.getByRole("alert").locator("code").innerText();
+    await page.getByRole("table", { name: "Tokens" }).getByRole("cell", { name: "acme", exact: true }).waitFor();
+    await watched.picture("site-tokens-light");
+    expect(await watched.inaccessible()).toEqual([]);
+    // The token sees what it was given, and nothing beside it.
+    const ask = (site: string) =>
+      fetch(`${address}/api/v1/events?site=${site}&${THEN}`, { headers: { authorization: `Bearer ${secret}` } });
+    expect([(await ask("acme")).status, (await ask("beta")).status]).toEqual([200, 404]);
+    // Inside is what the file says of each site.
+    await watched.go("/s/beta/start");
+    await page.getByText("the site's own: 192.168.0.0/16").waitFor();
     await page.getByRole("button", { name: "anna" }).click();
     await page.getByRole("menuitem", { name: "Log out" }).click();
     await logIn("bo");
-    await page.getByRole("link", { name: "Overview" }).waitFor();
+    await page.getByRole("link", { name: "Overview", exact: true }).waitFor();
+    await watched.go("/settings");
+    const pages = page.getByRole("navigation", { name: "Settings" });
+    // What he may see, and who sees the rest.
+    const links = await pages.getByRole("link").allInnerTexts();
+    expect(links).toEqual(expect.arrayContaining(["False positives", "API tokens", "Your account", "Jobs"]));
+    expect(links).not.toContain("Users");
+    await pages.getByText(/What belongs to all sites is for those who see all: .*users/).waitFor();
+    await watched.picture("site-settings-light");
+    expect(await watched.inaccessible()).toEqual([]);
+    await watched.go("/settings/users");
+    await page.getByText("This page is not for you").waitFor();
     // The only site is meant without being named, and there is nothing to choose.
     expect(await page.getByRole("combobox", { name: "Site", exact: true }).count()).toBe(0);
     await watched.go(`/s/acme/events?${THEN}`);

@@ -30,6 +30,7 @@ mod search;
 mod searches;
 mod second_factor;
 mod secret;
+mod servers;
 mod session;
 pub mod settings;
 mod sign_in;

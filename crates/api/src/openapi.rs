@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use crate::sites::{SITE, Scope};
 use crate::{
     App, audit, events, exporters, exports, false_positives, filter, flows, guard, health, hosts, indicators,
-    jobs, methods, overview, patterns, perspectives, profiles, searches, second_factor, session, settings,
-    sign_in, start, stream, users,
+    jobs, methods, overview, patterns, perspectives, profiles, searches, second_factor, servers, session,
+    settings, sign_in, start, stream, users,
 };
 
 /// Where the interface lies.
@@ -51,6 +51,15 @@ impl Modify for Schemes {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
     }
+}
+
+/// Routes of the first day.
+fn first_day() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(start::checklist))
+        .routes(routes!(start::networks))
+        .routes(routes!(servers::servers))
+        .routes(routes!(start::presets))
 }
 
 /// Routes and document.
@@ -116,9 +125,7 @@ pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(patterns::list))
         .routes(routes!(patterns::check))
         .routes(routes!(patterns::test))
-        .routes(routes!(start::checklist))
-        .routes(routes!(start::networks))
-        .routes(routes!(start::presets))
+        .merge(first_day())
         .routes(routes!(audit::trail));
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest(ROOT, routes)

@@ -16,6 +16,9 @@ use crate::{App, filter, search};
 /// Records that know what was sent again: TCP, metered by us or by an exporter that tells.
 const COUNTED: &str = "proto tcp and (src_retransmitted_packets >= 0 or dst_retransmitted_packets >= 0)";
 
+/// Sources told apart.
+const SOURCES: usize = 20;
+
 /// Network performance of the span.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Performance {
@@ -30,6 +33,18 @@ pub(crate) struct Performance {
     pub(crate) retransmissions: Option<Retransmissions>,
     /// In the steps of `traffic`; steps in which nothing was measured are left out.
     pub(crate) points: Vec<PerformancePoint>,
+    /// What was sent again by the source that delivered the records, most packets first; the first twenty.
+    pub(crate) sources: Vec<PerformanceSource>,
+}
+
+/// One source.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct PerformanceSource {
+    /// Absent: measured here, not by an exporter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) exporter: Option<String>,
+    #[serde(flatten)]
+    pub(crate) retransmissions: Retransmissions,
 }
 
 /// Times of a span.
@@ -114,11 +129,15 @@ pub(crate) async fn performance(app: &Arc<App>, window: Window) -> Result<Option
             },
         );
     }
-    Ok((!points.is_empty()).then(|| Performance {
+    if points.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Performance {
         rtt: times(&total(&rtts, Some(2))),
         srt: times(&total(&srts, Some(2))),
         retransmissions: retransmissions(&total(&again, None)),
         points: points.into_values().collect(),
+        sources: sources(app, window).await?,
     }))
 }
 
@@ -130,6 +149,31 @@ const fn sum(field: &'static str) -> Asked {
 
 const fn greatest(field: &'static str) -> Asked {
     (field, Figure::Greatest)
+}
+
+/// What was sent again by exporter.
+async fn sources(app: &Arc<App>, window: Window) -> Result<Vec<PerformanceSource>> {
+    let field = |word: &str| {
+        let field = app.set.catalog.field(word).cloned();
+        field.ok_or_else(|| Problem::internal(format!("no field {word}")))
+    };
+    let counted = ["packets", "retransmitted_packets", "out_of_order_packets"];
+    let mut measures = vec![Measure::new("flows", Figure::Records)];
+    for word in counted {
+        measures.push(Measure::new(word, Figure::Sum(field(word)?)));
+    }
+    let keys = vec![search::key(app, "by", "exporter")?];
+    let filter = filter::read(app, "filter", Some(COUNTED))?;
+    let shape = search::groups(keys, measures, 1, SOURCES);
+    let (found, _) = search::table(app, window, filter, shape).await?;
+    let told = found.rows.iter().filter_map(|line| {
+        let numbers: Vec<u64> = (1..line.len()).map(|at| search::number(line, at)).collect();
+        Some(PerformanceSource {
+            exporter: search::text(line, 0),
+            retransmissions: retransmissions(&numbers)?,
+        })
+    });
+    Ok(told.collect())
 }
 
 /// Records that fit, and these figures of theirs, by step.

@@ -44,6 +44,8 @@ pub(crate) struct Session {
 pub(crate) struct SessionUser {
     name: String,
     role: Role,
+    /// Sees every site, also those that come later: what belongs to the server as a whole is for these only.
+    all_sites: bool,
     /// A code is asked for at log-in.
     second_factor: bool,
     /// Logged in through the identity provider: password and second factor are kept there.
@@ -86,6 +88,7 @@ pub(crate) async fn who(State(app): State<Arc<App>>, who: Option<Extension<Who>>
         second_factor: app.accounts().has_second(who.user()),
         name: who.name,
         role: who.role,
+        all_sites: who.sites.is_all(),
         guest: who.guest,
         csrf: who.csrf,
     });
@@ -173,6 +176,7 @@ pub(crate) fn opened_response(app: &App, opened: Opened) -> Response {
     let user = SessionUser {
         name: opened.name,
         role: opened.user.role,
+        all_sites: opened.user.sites.is_all(),
         second_factor: opened.user.has_second(),
         provided: opened.user.provided.is_some(),
         guest: false,

@@ -132,9 +132,15 @@ pub(crate) struct PresetTrial {
 #[utoipa::path(get, path = "/start", tag = "health", security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, body = [StepShown])))]
 pub(crate) async fn checklist(State(app): State<Arc<App>>) -> Result<Json<Vec<StepShown>>> {
-    let (set, lists, learned) = off_thread(&app, |app| {
+    let (set, lists, learned, own_inside) = off_thread(&app, |app| {
         let program = &app.set.program;
-        (program.settings(), program.indicators(), program.learned())
+        let own_inside = program.inside();
+        (
+            program.settings(),
+            program.indicators(),
+            program.learned(),
+            own_inside,
+        )
     })
     .await?;
     let status = app.status();
@@ -166,12 +172,19 @@ pub(crate) async fn checklist(State(app): State<Arc<App>>) -> Result<Json<Vec<St
     Ok(Json(vec![
         line(Step::Administrator, StepState::Done, "made".to_owned()),
         sources(&status),
-        said(
-            "inside",
-            Step::Networks,
-            "confirmed",
-            "guessed from the traffic; some methods need it said",
-        ),
+        match own_inside {
+            Some(own) => line(
+                Step::Networks,
+                StepState::Done,
+                format!("the site's own: {}", own.join(", ")),
+            ),
+            None => said(
+                "inside",
+                Step::Networks,
+                "confirmed",
+                "guessed from the traffic; some methods need it said",
+            ),
+        },
         said(
             "preset",
             Step::Preset,
@@ -258,14 +271,14 @@ fn disk(status: &Status) -> StepShown {
     security(("session" = ["viewer"]), ("token" = ["viewer"])),
     responses((status = 200, body = [NetworkProposed]), (status = 503, body = Problem)))]
 pub(crate) async fn networks(State(app): State<Arc<App>>) -> Result<Json<Vec<NetworkProposed>>> {
-    let set = off_thread(&app, |app| app.set.program.settings()).await?;
+    let (set, own) = off_thread(&app, |app| (app.set.program.settings(), app.set.program.inside())).await?;
     let inside = set.values.iter().find(|value| value.key == "inside");
-    let inside = inside.and_then(|value| value.value.as_array().cloned());
-    let inside: Vec<IpNet> = inside
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|text| text.as_str()?.parse().ok())
-        .collect();
+    let inside = inside.and_then(|value| value.value.as_array());
+    let texts = inside.into_iter().flatten().filter_map(|text| text.as_str());
+    let inside: Vec<IpNet> = match &own {
+        Some(own) => own.iter().filter_map(|text| text.parse().ok()).collect(),
+        None => texts.filter_map(|text| text.parse().ok()).collect(),
+    };
     let begun = by_network(&app, "src_ip").await?;
     let seen = joined(&begun, by_network(&app, "dst_ip").await?);
     let all: u64 = begun.iter().map(|(_, seen)| seen.flows).sum();
@@ -358,7 +371,7 @@ async fn by_network(app: &Arc<App>, side: &str) -> Result<Vec<(IpNet, NetworkSee
 }
 
 /// An address that a host of some network can have.
-fn is_somewhere(address: &IpAddr) -> bool {
+pub(crate) fn is_somewhere(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(four) => {
             !(four.is_multicast()

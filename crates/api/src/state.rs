@@ -71,6 +71,8 @@ pub trait Program: Send + Sync {
     fn settings(&self) -> Settings;
     /// The items of a named list of filters, as it is now.
     fn list(&self, name: &str) -> Option<Vec<String>>;
+    /// Inside networks of the site, where it has its own; otherwise those of the settings hold.
+    fn inside(&self) -> Option<Vec<String>>;
     /// Methods with their instances.
     fn methods(&self) -> Vec<MethodSettings>;
     /// Changes settings by a merge patch; `etag` is what the asker has seen. A dry run only says what would happen.

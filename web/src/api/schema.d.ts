@@ -1020,6 +1020,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/start/servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Hosts that seem to be servers, from the traffic of the last day. */
+        get: operations["get_start_servers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stream": {
         parameters: {
             query?: never;
@@ -2124,6 +2141,8 @@ export interface components {
             points: components["schemas"]["PerformancePoint"][];
             retransmissions?: components["schemas"]["Retransmissions"] | null;
             rtt?: components["schemas"]["Times"] | null;
+            /** @description What was sent again by the source that delivered the records, most packets first; the first twenty. */
+            sources: components["schemas"]["PerformanceSource"][];
             srt?: components["schemas"]["Times"] | null;
         };
         /** @description One step. */
@@ -2133,6 +2152,11 @@ export interface components {
             srt?: components["schemas"]["Times"] | null;
             /** @description RFC 3339. */
             start: string;
+        };
+        /** @description One source. */
+        PerformanceSource: components["schemas"]["Retransmissions"] & {
+            /** @description Absent: measured here, not by an exporter. */
+            exporter?: string | null;
         };
         /** @description A perspective. Of the rules that fit an event one that hides wins, else the one with the highest priority. */
         PerspectiveBody: {
@@ -2539,6 +2563,32 @@ export interface components {
             own: number;
             priority: string;
         };
+        /**
+         * @description What a host does for others.
+         * @enum {string}
+         */
+        ServerRole: "names" | "addresses" | "mail" | "gateway";
+        /** @description A host that was seen in a role. */
+        ServerSeen: {
+            /**
+             * Format: int64
+             * @description Different hosts it served.
+             */
+            clients: number;
+            /** Format: int64 */
+            flows: number;
+            ip: string;
+        };
+        /** @description Hosts that seem to have a role. */
+        ServersProposed: {
+            /** @description As it is set. */
+            configured: string[];
+            /** @description Most clients first. */
+            hosts: components["schemas"]["ServerSeen"][];
+            /** @description The setting that says who has it. */
+            key: string;
+            role: components["schemas"]["ServerRole"];
+        };
         /** @description Who is asking, and what the interface has to know before anything else. */
         Session: {
             /** @description A demonstration: a store that is deleted at the end, no log-in. */
@@ -2557,6 +2607,8 @@ export interface components {
         };
         /** @description Who is logged in. */
         SessionUser: {
+            /** @description Sees every site, also those that come later: what belongs to the server as a whole is for these only. */
+            all_sites: boolean;
             /** @description Send this as the header X-Weir-CSRF with everything that is not a GET. Absent for API tokens, which need none. */
             csrf?: string | null;
             /** @description A visitor of a demonstration, who did not log in. */
@@ -2706,12 +2758,12 @@ export interface components {
          * @enum {string}
          */
         Step: "administrator" | "sources" | "networks" | "preset" | "indicators" | "learning" | "disk";
-        /** @description A line of the checklist. */
+        /** @description A step that is kept. */
         StepShown: {
-            /** @description How it stands, with numbers. */
-            note: string;
-            state: components["schemas"]["StepState"];
-            step: components["schemas"]["Step"];
+            /** Format: int64 */
+            seconds: number;
+            /** @description RFC 3339 in UTC; absent when nothing is known yet. */
+            since?: string | null;
         };
         /**
          * @description How far a step is.
@@ -5458,6 +5510,36 @@ export interface operations {
                 };
             };
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_start_servers: {
+        parameters: {
+            query?: {
+                /** @description Name of the site; without it the server's own, or the first that the asker may see. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServersProposed"][];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -24,6 +24,11 @@ export function useSession(): Session | undefined {
   return useContext(SessionContext);
 }
 
+/** Does what belongs to the server as a whole concern this user? Not those who are limited to sites. */
+export function useSeesAll(): boolean {
+  return useSession()?.user?.all_sites === true;
+}
+
 /** May this user change events? */
 export function useMayAct(): boolean {
   const role = useSession()?.user?.role;

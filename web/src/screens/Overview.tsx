@@ -9,6 +9,7 @@ import { PRIORITIES, PRIORITY_COLOUR, PRIORITY_MARK } from "../app/theme";
 import { bytes, change, clock, count } from "../ui/format";
 import { Empty, HostLink, Panel, PriorityBadge, Raw, Shown } from "../ui/parts";
 import { EventTable } from "./events/EventTable";
+import { Performance } from "./Performance";
 import { Structure } from "./Structure";
 import { Traffic } from "./Traffic";
 
@@ -76,7 +77,8 @@ function Answers({ overview, query }: { overview: Overview; query: { since: stri
       {overview.traffic && (
         <>
           <Traffic query={query} traffic={overview.traffic} span={overview.span} worst={overview.worst} />
-          <Structure query={query} />
+          <Performance performance={overview.performance} span={overview.span} stepS={overview.traffic.step_s} />
+          <Structure query={query} performance={overview.performance} />
         </>
       )}
     </>

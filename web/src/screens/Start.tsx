@@ -77,15 +77,16 @@ function Settings() {
   const client = useQueryClient();
   const keep = (patch: Record<string, unknown>) =>
     change.mutate(patch, {
-      onSuccess: () => Promise.all([["start"], ["networks"]].map((queryKey) => client.invalidateQueries({ queryKey }))),
+      onSuccess: () => Promise.all([["start"], ["networks"], ["servers"]].map((queryKey) => client.invalidateQueries({ queryKey }))),
     });
   const value = (key: string) => settings.data?.values.find((one) => one.key === key);
   return (
     <>
       {change.error && <Failure error={change.error} />}
       {change.data && <Outcome of={change.data} />}
-      <div className="grid">
+      <div className="grid two">
         <Networks busy={change.isPending} onKeep={(inside) => keep({ inside })} />
+        <Servers busy={change.isPending} onKeep={keep} />
         {settings.data && (
           <Preset
             key={settings.data.etag}
@@ -177,6 +178,115 @@ function Proposed({ proposed, busy, onKeep }: ProposedProps) {
   );
 }
 
+const ROLES: Record<Schemas["ServerRole"], [title: string, about: string]> = {
+  names: ["Name servers (DNS)", "Clients that ask others are told of (DNSANOMALY)."],
+  addresses: ["Address servers (DHCP)", "Whoever else gives addresses is told of (DHCPANOM)."],
+  mail: ["Mail servers", "Mail past them is told of (SMTPANOMALY)."],
+  gateway: ["Gateways", "Traffic leaves through them; a list @gateways for your filters."],
+};
+
+function Servers({ busy, onKeep }: { busy: boolean; onKeep: (patch: Record<string, unknown>) => void }) {
+  const servers = useQuery({
+    queryKey: ["servers"],
+    queryFn: () => got(api.GET("/api/v1/start/servers")),
+    refetchInterval: 10_000,
+  });
+  return (
+    <Panel
+      title="3. Servers"
+      note="Who serves others, by the traffic of the last day. Methods tell of everybody else in these roles once they are confirmed."
+    >
+      <Shown of={servers}>
+        {(proposed) =>
+          proposed.length ? (
+            // What was confirmed is what is chosen now.
+            <Confirmed
+              key={proposed.map(({ key, configured }) => key + configured.join()).join()}
+              proposed={proposed}
+              busy={busy}
+              onKeep={onKeep}
+            />
+          ) : (
+            <Empty title="No servers have been seen yet">They come here when hosts inside answer for others.</Empty>
+          )
+        }
+      </Shown>
+    </Panel>
+  );
+}
+
+interface ConfirmedProps {
+  proposed: Schemas["ServersProposed"][];
+  busy: boolean;
+  onKeep: (patch: Record<string, unknown>) => void;
+}
+
+function Confirmed({ proposed, busy, onKeep }: ConfirmedProps) {
+  const [chosen, setChosen] = useState<Record<string, string[]>>({});
+  const of = ({ key, configured }: Schemas["ServersProposed"]) => chosen[key] ?? configured;
+  return (
+    <Stack gap="sm">
+      {proposed.map((one) => {
+        const [title, about] = ROLES[one.role];
+        // What is set and was not seen lately is kept in sight, too.
+        const unseen = one.configured.filter((ip) => !one.hosts.some((host) => host.ip === ip));
+        return (
+          <Checkbox.Group
+            key={one.key}
+            label={title}
+            description={about}
+            size="xs"
+            value={of(one)}
+            onChange={(ips) => setChosen({ ...chosen, [one.key]: ips })}
+          >
+            <Stack gap={4} mt={4}>
+              {one.hosts.map(({ ip, clients, flows }) => (
+                <Checkbox
+                  key={ip}
+                  size="xs"
+                  value={ip}
+                  label={`${ip}: ${counted(clients, "client")}, ${counted(flows, "flow")}${one.configured.includes(ip) ? ", confirmed" : ""}`}
+                />
+              ))}
+              {unseen.map((ip) => (
+                <Checkbox key={ip} size="xs" value={ip} label={`${ip}: confirmed, not seen lately`} />
+              ))}
+            </Stack>
+          </Checkbox.Group>
+        );
+      })}
+      <Group>
+        <Button
+          size="xs"
+          loading={busy}
+          disabled={Object.keys(chosen).length === 0}
+          onClick={() => onKeep(patchOf(chosen))}
+        >
+          Confirm these servers
+        </Button>
+      </Group>
+    </Stack>
+  );
+}
+
+/** Parameters of methods are prefixes; a list of one's own may hold addresses as they are. */
+function asPrefix(ip: string): string {
+  if (ip.includes("/")) return ip;
+  return `${ip}/${ip.includes(":") ? 128 : 32}`;
+}
+
+/** Settings by their dotted keys as one merge patch; an empty list takes a setting back. */
+function patchOf(chosen: Record<string, string[]>): Record<string, unknown> {
+  const patch: Record<string, unknown> = {};
+  for (const [key, ips] of Object.entries(chosen)) {
+    const words = key.split(".");
+    let at = patch;
+    for (const word of words.slice(0, -1)) at = (at[word] ??= {}) as Record<string, unknown>;
+    at[words.at(-1) ?? ""] = ips.length ? ips.map(asPrefix) : null;
+  }
+  return patch;
+}
+
 const PRESETS = [
   { value: "quiet", label: "Quiet", about: "Events of medium priority and above." },
   { value: "balanced", label: "Balanced", about: "Every event, one for each attack." },
@@ -189,7 +299,7 @@ function Preset({ now, busy, onKeep }: { now: string; busy: boolean; onKeep: (pr
   const job = useJob(begin.data?.id).data;
   const tried = useResult<Schemas["PresetShown"][]>(job).data;
   return (
-    <Panel title="3. How much is said" note="It can be changed at any time, and for each method.">
+    <Panel title="4. How much is said" note="It can be changed at any time, and for each method.">
       <Stack gap="xs">
         <Radio.Group value={preset} onChange={setPreset} aria-label="Preset">
           <Stack gap="xs">

@@ -13,10 +13,10 @@ import { Delivered, directionOf } from "./Traffic";
 type Query = { since: string; until?: string };
 const LINES = 20;
 
-export function Structure({ query }: { query: Query }) {
+export function Structure({ query, performance }: { query: Query; performance?: Schemas["Performance"] | null }) {
   return (
     <div className="grid two">
-      <Delivered query={query} />
+      <Delivered query={query} performance={performance} />
       <Top
         title="Directions"
         query={query}

@@ -113,30 +113,35 @@ export function Traffic({ query, traffic, span, worst }: Props) {
 const SOURCES = 20;
 
 /** The structure of all traffic by source, as far as records say who exported them. */
-export function Delivered({ query }: { query: Query }) {
+export function Delivered({ query, performance }: { query: Query; performance?: Measured }) {
   const series = useSeries(query, "exporter", SOURCES);
   return (
     <Panel title="Structure of overall traffic" note="By the source that delivered it.">
       <Shown of={series} rows={3}>
-        {(table) => <SourceTable table={table} />}
+        {(table) => <SourceTable table={table} performance={performance} />}
       </Shown>
     </Panel>
   );
 }
 
-function SourceTable({ table }: { table: Schemas["FlowTable"] }) {
+type Measured = Schemas["Performance"] | null;
+
+function SourceTable({ table, performance }: { table: Schemas["FlowTable"]; performance?: Measured }) {
   const go = useGo();
+  const rtrOf = (exporter: unknown) =>
+    performance?.sources.find((source) => (source.exporter ?? null) === (exporter ?? null))?.rtr_avg;
   const stepS = table.step_s ?? 60;
   const seconds = Math.max(1, (Date.parse(table.span.until) - Date.parse(table.span.since)) / 1000);
   const lines = grouped(table);
-  const line = (key: string, name: ReactNode, of: (typeof lines)[number], filter?: string) => (
+  const line = (key: string, name: ReactNode, of: (typeof lines)[number], rtr?: number, filter?: string) => (
     <Table.Tr key={key} fw={key === "total" ? 700 : undefined}>
       <Table.Td>{name}</Table.Td>
-      <Table.Td ta="right">{bits((of.bytesHighest * 8) / stepS)}</Table.Td>
-      <Table.Td ta="right">{bits((of.bytes * 8) / seconds)}</Table.Td>
-      <Table.Td ta="right">{perSecond(of.packets / seconds)}</Table.Td>
-      <Table.Td ta="right">{bytes(of.bytes)}</Table.Td>
-      <Table.Td ta="right">
+      <Table.Td ta="right" className="keep">{bits((of.bytesHighest * 8) / stepS)}</Table.Td>
+      <Table.Td ta="right" className="keep">{bits((of.bytes * 8) / seconds)}</Table.Td>
+      <Table.Td ta="right" className="keep">{perSecond(of.packets / seconds)}</Table.Td>
+      <Table.Td ta="right" className="keep">{bytes(of.bytes)}</Table.Td>
+      <Table.Td ta="right" className="keep">{rtr === undefined ? "–" : count(rtr)}</Table.Td>
+      <Table.Td ta="right" className="keep">
         <button type="button" className="value" title="Its flows" onClick={() => go("/flows", { filter })}>
           {count(of.flows)}
         </button>
@@ -144,7 +149,7 @@ function SourceTable({ table }: { table: Schemas["FlowTable"] }) {
     </Table.Tr>
   );
   return (
-    <Table fz="sm" aria-label="Structure of overall traffic">
+    <Table fz="sm" horizontalSpacing={6} aria-label="Structure of overall traffic">
       <Table.Thead>
         <Table.Tr>
           <Table.Th>Source</Table.Th>
@@ -152,6 +157,9 @@ function SourceTable({ table }: { table: Schemas["FlowTable"] }) {
           <Table.Th ta="right">Average</Table.Th>
           <Table.Th ta="right">Packets</Table.Th>
           <Table.Th ta="right">Bytes</Table.Th>
+          <Table.Th ta="right" title="Packets sent again, on average of the records that tell">
+            RTR
+          </Table.Th>
           <Table.Th ta="right">Flows</Table.Th>
         </Table.Tr>
       </Table.Thead>
@@ -159,14 +167,15 @@ function SourceTable({ table }: { table: Schemas["FlowTable"] }) {
         {lines.map((one) => {
           const [exporter] = one.keys;
           if (one.rest) return line("rest", "all others", one);
-          if (exporter == null) return line("own", "seen by Weir itself", one, "not exists exporter");
-          return line(String(exporter), <HostLink ip={String(exporter)} />, one, condition("exporter", exporter));
+          if (exporter == null) return line("own", "seen by Weir itself", one, rtrOf(null), "not exists exporter");
+          const name = <HostLink ip={String(exporter)} />;
+          return line(String(exporter), name, one, rtrOf(exporter), condition("exporter", exporter));
         })}
         {lines.length > 0 ? (
-          line("total", "Total", total(table))
+          line("total", "Total", total(table), performance?.retransmissions?.rtr_avg)
         ) : (
           <Table.Tr>
-            <Table.Td colSpan={6}>
+            <Table.Td colSpan={7}>
               <Raw>No traffic in this window</Raw>
             </Table.Td>
           </Table.Tr>

@@ -68,6 +68,12 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
 
+/** Milliseconds with three digits that count; seconds from one on. */
+export function milliseconds(ms: number): string {
+  if (ms >= 1000) return `${Number((ms / 1000).toPrecision(3))} s`;
+  return `${Number(ms.toPrecision(3))} ms`;
+}
+
 /** Packets in a second; small numbers with their decimals. */
 export function perSecond(value: number): string {
   return `${count(value >= 100 ? Math.round(value) : Number(value.toPrecision(3)))}/s`;

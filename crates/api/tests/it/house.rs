@@ -113,6 +113,10 @@ impl Program for Ran {
         }
     }
 
+    fn inside(&self) -> Option<Vec<String>> {
+        None
+    }
+
     fn list(&self, name: &str) -> Option<Vec<String>> {
         (name == "servers").then(|| vec!["192.0.2.0/24".to_owned()])
     }

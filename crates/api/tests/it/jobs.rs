@@ -234,3 +234,29 @@ fn networks_are_proposed_from_the_traffic() {
         );
     });
 }
+
+#[test]
+fn servers_are_proposed_by_whom_they_serve() {
+    block_on(async {
+        let flows = "every 1s x5 10.0.0.5 <> 10.0.0.1:53 udp 60/1 120/1\n\
+                     every 1s x5 10.0.0.6 <> 10.0.0.1:53 udp 60/1 120/1\n\
+                     every 1s x9 10.0.0.6 > 10.0.0.2:53 udp 60/1\n\
+                     10.0.0.6 <> 10.0.0.9:67 udp 300/1 300/1";
+        let house = House::with("servers", flows, true).await;
+        house.app.publish(weir_api::status::Status {
+            watermark_ns: Some(crate::house::EPOCH.0 + 3_600_000_000_000),
+            ..weir_api::status::Status::default()
+        });
+        let proposed = house.get("/start/servers", &Badge::default()).await.json();
+        // Who is asked and says nothing is no server.
+        assert_eq!(
+            proposed,
+            json!([
+                {"role": "names", "key": "methods.dnsanomaly.dns_servers", "configured": [],
+                 "hosts": [{"ip": "10.0.0.1", "clients": 2, "flows": 10}]},
+                {"role": "addresses", "key": "methods.dhcpanom.dhcp_servers", "configured": [],
+                 "hosts": [{"ip": "10.0.0.9", "clients": 1, "flows": 1}]},
+            ])
+        );
+    });
+}

@@ -35,6 +35,10 @@ impl Program for Running {
         self.shared().settings()
     }
 
+    fn inside(&self) -> Option<Vec<String>> {
+        self.0.configured.own_inside()
+    }
+
     fn list(&self, name: &str) -> Option<Vec<String>> {
         self.shared().checked().lists.get(name).cloned()
     }

@@ -63,6 +63,14 @@ pub(super) struct SiteConfigured {
 }
 
 impl SiteConfigured {
+    /// Inside networks of the site, where it has its own.
+    pub(super) fn own_inside(&self) -> Option<Vec<String>> {
+        let config = self.shared.config().ok()?;
+        let own = config.sites.iter().find(|site| site.name == self.name)?;
+        let inside = own.inside.as_ref()?;
+        Some(inside.prefixes().iter().map(ToString::to_string).collect())
+    }
+
     /// As a pipeline of the site takes it.
     pub(super) fn config(&self) -> Result<Config> {
         let mut config = self.shared.config()?;

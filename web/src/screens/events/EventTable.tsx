@@ -38,7 +38,7 @@ export function EventTable({ events, chosen, onChoose, onOpen }: Props) {
   const all = chosen !== undefined && events.length > 0 && events.every(({ id }) => chosen.has(id));
   return (
     <Table.ScrollContainer minWidth={760}>
-      <Table highlightOnHover stickyHeader fz="sm" verticalSpacing={6} aria-label="Events">
+      <Table highlightOnHover fz="sm" verticalSpacing={6} aria-label="Events">
         <Table.Thead>
           <Table.Tr>
             {chosen && (

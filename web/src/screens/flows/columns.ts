@@ -1,5 +1,5 @@
 // Columns of flow records as tables show them. Those the server has and this page does not know are shown as they come.
-import { bytes, count, duration, toMillis } from "../../ui/format";
+import { bytes, count, duration, milliseconds, toMillis } from "../../ui/format";
 
 export type FlowRow = Record<string, unknown>;
 
@@ -42,6 +42,8 @@ const moment = (value: unknown) => toMillis(String(value));
 const number = (value: unknown) => count(Number(value));
 const size = (value: unknown) => bytes(Number(value));
 const amount = { right: true, show: number, number: true };
+/** Microseconds. */
+const delay = { right: true, show: (value: unknown) => milliseconds(Number(value) / 1000), number: true };
 const volume = { right: true, show: size, number: true };
 
 export const COLUMNS: Column[] = [
@@ -67,6 +69,15 @@ export const COLUMNS: Column[] = [
   { name: "logins_refused", label: "Log-ins refused", word: "logins_refused", ...amount },
   { name: "logins_accepted", label: "Log-ins accepted", word: "logins_accepted", ...amount },
   { name: "exporter", label: "Exporter", word: "exporter" },
+  { name: "rtt", label: "RTT", word: "rtt", ...delay },
+  { name: "rtt_client", label: "RTT client", ...delay },
+  { name: "rtt_server", label: "RTT server", ...delay },
+  { name: "srt", label: "SRT", word: "srt", ...delay },
+  { name: "srt_max", label: "SRT highest", ...delay },
+  { name: "src_retransmitted_packets", label: "Sent again →", word: "src retransmitted_packets", ...amount },
+  { name: "dst_retransmitted_packets", label: "← Sent again", word: "dst retransmitted_packets", ...amount },
+  { name: "src_out_of_order_packets", label: "Out of order →", word: "src out_of_order_packets", ...amount },
+  { name: "dst_out_of_order_packets", label: "← Out of order", word: "dst out_of_order_packets", ...amount },
   { name: "src_payload_bytes", label: "Payload →", word: "src payload_bytes", ...volume },
   { name: "dst_payload_bytes", label: "← Payload", word: "dst payload_bytes", ...volume },
   { name: "src_ttl", label: "TTL →", word: "src ttl", ...amount },

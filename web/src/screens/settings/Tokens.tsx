@@ -1,11 +1,12 @@
 // Tokens by which programs use the API: made with at most one's own rights, shown once, expiring.
-import { Alert, Button, Code, CopyButton, Group, NumberInput, Select, Table, Text, TextInput } from "@mantine/core";
+import { Alert, Box, Button, Code, CopyButton, Group, NumberInput, Select, Table, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, got, type Schemas } from "../../api/client";
 import { useSession } from "../../app/session";
 import { time } from "../../ui/format";
 import { Empty, Failure, Panel, Raw, Shown } from "../../ui/parts";
+import { EVERY, SiteSelect } from "./SiteSelect";
 import { ROLES } from "./Users";
 
 type Role = Schemas["Role"];
@@ -15,6 +16,7 @@ const DAYS_MAX = 366;
 export function Tokens() {
   const client = useQueryClient();
   const again = () => client.invalidateQueries({ queryKey: ["tokens"] });
+  const sites = useSession()?.sites ?? [];
   const tokens = useQuery({ queryKey: ["tokens"], queryFn: () => got(api.GET("/api/v1/tokens")) });
   const remove = useMutation({
     mutationFn: (id: string) => got(api.DELETE("/api/v1/tokens/{id}", { params: { path: { id } } })),
@@ -32,6 +34,7 @@ export function Tokens() {
                   <Table.Th>Name</Table.Th>
                   <Table.Th>Owner</Table.Th>
                   <Table.Th>Role</Table.Th>
+                  {sites.length > 1 && <Table.Th>Sites</Table.Th>}
                   <Table.Th>Made (UTC)</Table.Th>
                   <Table.Th>Good until</Table.Th>
                   <Table.Th>Last used</Table.Th>
@@ -48,6 +51,9 @@ export function Tokens() {
                       <Raw>{token.owner}</Raw>
                     </Table.Td>
                     <Table.Td>{token.role}</Table.Td>
+                    {sites.length > 1 && (
+                      <Table.Td>{token.sites.includes(EVERY) ? "every site of its owner" : token.sites.join(", ")}</Table.Td>
+                    )}
                     <Table.Td>{time(token.created)}</Table.Td>
                     <Table.Td>{time(token.expires)}</Table.Td>
                     <Table.Td>{time(token.last_used)}</Table.Td>
@@ -61,7 +67,7 @@ export function Tokens() {
               </Table.Tbody>
             </Table>
           ) : (
-            <Empty title="No tokens" />
+            <Empty title="No tokens">Programs, and `weir` from another machine, use the API by token. Make one below.</Empty>
           )
         }
       </Shown>
@@ -77,8 +83,10 @@ function NewToken({ done }: { done: () => void }) {
   const [name, setName] = useState("");
   const [days, setDays] = useState(DAYS);
   const [role, setRole] = useState<Role>("viewer");
+  const [seen, setSeen] = useState([EVERY]);
+  const sites = useSession()?.sites ?? [];
   const make = useMutation({
-    mutationFn: () => got(api.POST("/api/v1/tokens", { body: { name, role, days } })),
+    mutationFn: () => got(api.POST("/api/v1/tokens", { body: { name, role, days, sites: seen } })),
     onSuccess: () => {
       setName("");
       done();
@@ -97,6 +105,7 @@ function NewToken({ done }: { done: () => void }) {
           <TextInput
             size="xs"
             label="What it is for"
+            placeholder="weekly-report"
             required
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}
@@ -110,6 +119,9 @@ function NewToken({ done }: { done: () => void }) {
             allowDeselect={false}
             onChange={(value) => value && setRole(value as Role)}
           />
+          {sites.length > 1 && (
+            <SiteSelect label="Sites of the token" shown sites={sites} value={seen} onChange={setSeen} />
+          )}
           <NumberInput
             size="xs"
             w={90}
@@ -124,7 +136,11 @@ function NewToken({ done }: { done: () => void }) {
           </Button>
         </Group>
       </form>
-      {make.error && <Failure error={make.error} />}
+      {make.error && (
+        <Box mt="sm">
+          <Failure error={make.error} />
+        </Box>
+      )}
       {make.data && (
         <Alert variant="light" mt="sm" title="Shown this once">
           <Group gap="xs">

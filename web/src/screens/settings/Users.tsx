@@ -1,11 +1,12 @@
 // Who may come in, and what they may do. Only an administrator sees and changes this.
-import { Button, Group, MultiSelect, PasswordInput, Select, Switch, Table, TextInput } from "@mantine/core";
+import { Button, Group, PasswordInput, Select, Switch, Table, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, got, type Schemas } from "../../api/client";
 import { useSession } from "../../app/session";
 import { time } from "../../ui/format";
 import { Empty, Failure, Panel, Raw, Shown } from "../../ui/parts";
+import { EVERY, SiteSelect } from "./SiteSelect";
 
 type Role = Schemas["Role"];
 export const ROLES: { value: Role; label: string }[] = [
@@ -111,40 +112,6 @@ export function Users() {
       </Shown>
       <NewUser done={again} />
     </>
-  );
-}
-
-const EVERY = "*";
-
-/** Sites that somebody may see: every one, or some. Taking the last one away changes nothing. */
-function SiteSelect({
-  label,
-  sites,
-  value,
-  disabled,
-  onChange,
-}: {
-  label: string;
-  sites: string[];
-  value: string[];
-  disabled?: boolean;
-  onChange: (sites: string[]) => void;
-}) {
-  return (
-    <MultiSelect
-      size="xs"
-      maw={320}
-      aria-label={label}
-      data={[{ value: EVERY, label: "every site" }, ...sites]}
-      value={value}
-      disabled={disabled}
-      searchable={sites.length > 8}
-      onChange={(next) => {
-        const added = next.find((one) => !value.includes(one));
-        if (added === EVERY) onChange([EVERY]);
-        else if (next.length) onChange(next.filter((one) => one !== EVERY));
-      }}
-    />
   );
 }
 

@@ -1,11 +1,12 @@
 // Settings and changing them: what was changed since by somebody else is never written over.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, got } from "../../api/client";
-import { useSession } from "../../app/session";
+import { useSeesAll, useSession } from "../../app/session";
 
-/** May this user change settings? */
+/** May this user change settings? They belong to all sites. */
 export function useMayEdit(): boolean {
   const role = useSession()?.user?.role;
+  if (!useSeesAll()) return false;
   return role === "editor" || role === "admin";
 }
 
