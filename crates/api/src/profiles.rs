@@ -22,7 +22,7 @@ const STEP_NS: i64 = 30 * NANOS_PER_S;
 pub(crate) struct Profiles {
     profiles: Vec<ProfileShown>,
     /// Since when each step is known, finest first.
-    steps: Vec<StepShown>,
+    steps: Vec<KeptStep>,
 }
 
 /// A profile.
@@ -47,7 +47,7 @@ pub(crate) struct ChannelShown {
 
 /// A step that is kept.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct StepShown {
+pub(crate) struct KeptStep {
     seconds: i64,
     /// RFC 3339 in UTC; absent when nothing is known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,7 +106,7 @@ async fn view(app: &Arc<App>) -> Result<View> {
     responses((status = 200, body = Profiles), (status = 503, body = Problem)))]
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Profiles>> {
     let view = view(&app).await?;
-    let steps = STEPS.iter().map(|step| StepShown {
+    let steps = STEPS.iter().map(|step| KeptStep {
         seconds: step.millis() / 1000,
         since: view
             .since(*step)

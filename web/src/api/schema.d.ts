@@ -1808,6 +1808,13 @@ export interface components {
         KeptSearch: {
             id: string;
         };
+        /** @description A step that is kept. */
+        KeptStep: {
+            /** Format: int64 */
+            seconds: number;
+            /** @description RFC 3339 in UTC; absent when nothing is known yet. */
+            since?: string | null;
+        };
         /** @description A perspective that was kept. */
         KeptVersion: {
             /** Format: int64 */
@@ -2331,7 +2338,7 @@ export interface components {
         Profiles: {
             profiles: components["schemas"]["ProfileShown"][];
             /** @description Since when each step is known, finest first. */
-            steps: components["schemas"]["StepShown"][];
+            steps: components["schemas"]["KeptStep"][];
         };
         /** @description The rule that an event proposes. */
         ProposedRule: {
@@ -2758,12 +2765,12 @@ export interface components {
          * @enum {string}
          */
         Step: "administrator" | "sources" | "networks" | "preset" | "indicators" | "learning" | "disk";
-        /** @description A step that is kept. */
+        /** @description A line of the checklist. */
         StepShown: {
-            /** Format: int64 */
-            seconds: number;
-            /** @description RFC 3339 in UTC; absent when nothing is known yet. */
-            since?: string | null;
+            /** @description How it stands, with numbers. */
+            note: string;
+            state: components["schemas"]["StepState"];
+            step: components["schemas"]["Step"];
         };
         /**
          * @description How far a step is.
