@@ -6,7 +6,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use weir_model::{
-    ConnState, Counters, Country, FlowKey, FlowRecord, Mac, Phase, Place, Protocol, Time, ethertype, proto,
+    ConnState, Counters, Country, FlowKey, FlowRecord, Mac, Measured, Performance, Phase, Place, Protocol,
+    Time, ethertype, proto,
 };
 use weir_query::{
     Catalog, Check, Expr, Field, FlagTest, Kind, Order, Pattern, Set, TextTest, Words, address, mac_number,
@@ -67,6 +68,20 @@ prop_compose! {
     }
 }
 
+/// Some figures of each kind.
+fn performance(figures: &[Option<u32>]) -> Performance {
+    let mut figures = figures.iter().map(|figure| Measured::from(*figure));
+    let mut next = || figures.next().unwrap_or_default();
+    let mut told = Performance {
+        rtt_us: next(),
+        srt_us: next(),
+        ..Performance::default()
+    };
+    (told.forward.retransmitted, told.reverse.retransmitted) = (next(), next());
+    (told.forward.jitter.max_us, told.reverse.jitter.max_us) = (next(), next());
+    told
+}
+
 prop_compose! {
     pub(crate) fn flows()(
         key in keys(),
@@ -81,7 +96,7 @@ prop_compose! {
         app in option::of(prop_oneof![Just(Protocol::Dns), Just(Protocol::Http), Just(Protocol::Tls)]),
         icmp in option::of((0_u8..4, 0_u8..2)),
         (inside, places) in ((any::<bool>(), any::<bool>()), (places(), places())),
-        letters in "[SsAaDdFf]{0,4}",
+        (letters, figures) in ("[SsAaDdFf]{0,4}", option::of(vec(option::of(0_u32..3000), 6))),
     ) -> FlowRecord {
         let start = Time::from_secs(NOW_S) + start;
         let mut flow = FlowRecord::new(key, start);
@@ -94,6 +109,7 @@ prop_compose! {
         (flow.initiator_inside, flow.responder_inside) = inside;
         (flow.initiator_place, flow.responder_place) = places;
         letters.bytes().for_each(|letter| flow.history.push(letter));
+        flow.performance = figures.and_then(|figures| performance(&figures).boxed());
         flow
     }
 }

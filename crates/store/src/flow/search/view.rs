@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 
-use weir_model::FlowRecord;
+use weir_model::{FlowRecord, Performance, WayPerformance};
 use weir_query::{Bounds, Columns, FLOW_COLUMNS, Selection, Slice, Statistics};
 
 use super::numbers::Lookup;
@@ -32,7 +32,22 @@ pub(super) fn is_foreign(name: &str) -> bool {
 }
 
 /// What a one-way row has nothing of.
-const OF_ANSWERS: [&str; 4] = ["dst_packets", "dst_bytes", "dst_payload_bytes", "dst_ttl"];
+const OF_ANSWERS: [&str; 14] = [
+    "dst_packets",
+    "dst_bytes",
+    "dst_payload_bytes",
+    "dst_ttl",
+    "dst_retransmitted_packets",
+    "dst_out_of_order_packets",
+    "dst_delay_min",
+    "dst_delay_avg",
+    "dst_delay_max",
+    "dst_delay_dev",
+    "dst_jitter_min",
+    "dst_jitter_avg",
+    "dst_jitter_max",
+    "dst_jitter_dev",
+];
 
 impl Direction {
     /// The column of the record that is read for this name; `None`: a row in this direction never has it.
@@ -78,9 +93,24 @@ impl Direction {
     }
 }
 
+/// The figures of a row of one direction. Round trips and response times are the flow's, whichever way the row looks.
+fn performance(
+    flow: &mut FlowRecord,
+    forward: fn(&Performance) -> WayPerformance,
+) -> Option<Box<Performance>> {
+    let told = flow.performance.take()?;
+    let one = Performance {
+        forward: forward(&told),
+        reverse: WayPerformance::default(),
+        ..*told
+    };
+    one.boxed()
+}
+
 /// The record as its forward direction alone.
-pub fn one_way(flow: FlowRecord) -> FlowRecord {
+pub fn one_way(mut flow: FlowRecord) -> FlowRecord {
     FlowRecord {
+        performance: performance(&mut flow, |told| told.forward),
         reverse: None,
         reverse_total: None,
         reverse_flags: 0,
@@ -89,12 +119,13 @@ pub fn one_way(flow: FlowRecord) -> FlowRecord {
 }
 
 /// What came back, as a record from the responder to the initiator; `None` when nothing did.
-pub fn reversed(flow: FlowRecord) -> Option<FlowRecord> {
+pub fn reversed(mut flow: FlowRecord) -> Option<FlowRecord> {
     let forward = flow.reverse.filter(|back| back.packets > 0)?;
     let mut key = flow.key;
     std::mem::swap(&mut key.initiator_ip, &mut key.responder_ip);
     std::mem::swap(&mut key.initiator_port, &mut key.responder_port);
     Some(FlowRecord {
+        performance: performance(&mut flow, |told| told.reverse),
         key,
         forward,
         forward_total: flow.reverse_total.unwrap_or(forward),

@@ -10,7 +10,9 @@ use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use weir_model::{Counters, FlowKey, FlowRecord, Mac, Protocol, Time, ethertype, proto};
+use weir_model::{
+    Counters, FlowKey, FlowRecord, Mac, Measured, Performance, Protocol, Time, ethertype, proto,
+};
 use weir_query::{Catalog, Expr, NoLists, parse};
 
 use crate::disk::LocalDisk;
@@ -97,9 +99,29 @@ fn record(dice: &mut Dice, sorted: u64) -> FlowRecord {
         Some(Protocol::Tls),
         Some(Protocol::Smb),
     ]);
+    flow.performance = performance(dice).boxed();
     flow.initiator_inside = dice.below(2) == 0;
     flow.exporter = (dice.below(3) == 0).then(|| Ipv4Addr::new(192, 0, 2, dice.below(2) as u8).into());
     flow
+}
+
+/// Figures that are there now and then.
+fn performance(dice: &mut Dice) -> Performance {
+    let mut told = Performance::default();
+    if dice.below(3) == 0 {
+        return told;
+    }
+    let mut figure = |most: u64| {
+        let number = dice.below(most + most / 2);
+        Measured::from((number < most).then_some(number as u32))
+    };
+    (told.rtt_us, told.rtt_server_us) = (figure(90_000), figure(60_000));
+    (told.srt_us, told.srt_max_us) = (figure(2_000_000), figure(3_000_000));
+    for way in [&mut told.forward, &mut told.reverse] {
+        (way.retransmitted, way.out_of_order) = (figure(4), figure(3));
+        way.jitter.avg_us = figure(5_000);
+    }
+    told
 }
 
 /// So many records, roughly in order of time.
@@ -147,6 +169,14 @@ const TESTS: &[&str] = &[
     "phase end",
     "src ttl 64",
     "dst ttl 128",
+    "rtt > 20",
+    "npm-srt < 1.5s and npm-srt > 300us",
+    "exists rtt_server",
+    "retransmissions > 1",
+    "src retransmitted_packets 0",
+    "not exists dst_out_of_order_packets",
+    "jitter < 2ms",
+    "dst jitter_avg > 3",
 ];
 
 /// A random filter.

@@ -66,6 +66,12 @@ pub(super) fn measures(dice: &mut Dice) -> Vec<Measure> {
         Figure::Distinct(key("app", Cut::Whole)),
         Figure::Distinct(key("vlan", Cut::Whole)),
         Figure::Quantile(field("bytes"), 0.9),
+        Figure::Mean(field("rtt")),
+        Figure::Greatest(field("srt_max")),
+        Figure::Least(field("srt")),
+        Figure::Sum(field("retransmitted_packets")),
+        Figure::Mean(field("dst_out_of_order_packets")),
+        Figure::Quotient(field("retransmitted_packets"), field("packets")),
         Figure::Rate(field("bytes"), 8e9),
         Figure::Quotient(field("bytes"), field("packets")),
     ];
