@@ -14,7 +14,7 @@ use crate::window::Window;
 use crate::{App, filter, search};
 
 /// Records that know what was sent again: TCP, metered by us or by an exporter that tells.
-const COUNTED: &str = "proto tcp and (src_retransmitted_packets >= 0 or dst_retransmitted_packets >= 0)";
+const COUNTED: &str = "proto tcp and (exists src_retransmitted_packets or exists dst_retransmitted_packets)";
 
 /// Sources told apart.
 const SOURCES: usize = 20;
@@ -100,13 +100,13 @@ pub(crate) async fn performance(app: &Arc<App>, window: Window) -> Result<Option
         };
         points.entry(start.to_owned()).or_insert_with(begun).clone()
     };
-    let rtts = lines(app, window, "rtt >= 0", &[sum("rtt"), greatest("rtt")]).await?;
+    let rtts = lines(app, window, "exists rtt", &[sum("rtt"), greatest("rtt")]).await?;
     for (start, numbers) in &rtts {
         let rtt = times(numbers);
         let own = point(&mut points, start);
         points.insert(start.clone(), PerformancePoint { rtt, ..own });
     }
-    let srts = lines(app, window, "srt >= 0", &[sum("srt"), greatest("srt_max")]).await?;
+    let srts = lines(app, window, "exists srt", &[sum("srt"), greatest("srt_max")]).await?;
     for (start, numbers) in &srts {
         let srt = times(numbers);
         let own = point(&mut points, start);

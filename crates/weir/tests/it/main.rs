@@ -14,6 +14,7 @@ mod hostile;
 mod lists;
 mod outer;
 mod past;
+mod performance;
 mod profiles;
 mod run;
 mod serve;

@@ -52,6 +52,8 @@ Examples:
   weir flows --store DIR --series 5m 'app dns'          a histogram over time
   weir flows --store DIR -s srcip/bytes -n 3 --series 1h
                                                         the top three over time
+  weir flows --store DIR -s 'dstip/avg(rtt)/p95(srt)'   slow ways, and slow servers
+  weir flows --store DIR 'rtt > 200 or srt > 2s'        milliseconds where no unit stands
   weir flows -r capture.pcap -s app/bytes               straight from a capture
   weir flows --remote https://weir.example:8844 --token-file token -s srcip/bytes
                                                         of a server: lists, one -s or -A, --series
