@@ -106,7 +106,15 @@ pub(crate) async fn performance(app: &Arc<App>, window: Window) -> Result<Option
         let own = point(&mut points, start);
         points.insert(start.clone(), PerformancePoint { rtt, ..own });
     }
-    let srts = lines(app, window, "exists srt", &[sum("srt"), greatest("srt_max")]).await?;
+    // Exporters that tell the mean alone have no longest one.
+    let asked = [sum("srt"), greatest("srt"), greatest("srt_max")];
+    let mut srts = lines(app, window, "exists srt", &asked).await?;
+    for (_, numbers) in &mut srts {
+        let longest = numbers.pop().unwrap_or(0);
+        if let Some(mean) = numbers.last_mut() {
+            *mean = longest.max(*mean);
+        }
+    }
     for (start, numbers) in &srts {
         let srt = times(numbers);
         let own = point(&mut points, start);
