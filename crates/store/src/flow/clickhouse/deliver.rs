@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::super::StoreError;
 use super::client::{Client, ClientError};
+use super::definition;
 use super::spool::{Block, Feed, Spool, SpoolLimits, Spooled};
-use super::table;
 use crate::delivery::{Delivery, Pause};
 
 /// ClickHouse's numbers of "no such table" and "no such database": somebody dropped them.
@@ -51,7 +51,7 @@ impl Sender {
     /// # Errors
     /// When ClickHouse cannot be reached or refuses.
     pub fn prepare(&mut self) -> Result<(), ClientError> {
-        table::migrate(&self.client)?;
+        definition::migrate(&self.client)?;
         self.ready = true;
         Ok(())
     }

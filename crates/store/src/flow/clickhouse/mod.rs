@@ -3,9 +3,10 @@
 //!
 //! Rows become blocks in a folder of this machine first (`spool`), synced every second; `deliver` sends each as one INSERT
 //! whose deduplication token is the block's own, so that a block sent twice counts once. `table` says how a record lies
-//! there and makes the tables; `client` is HTTP.
+//! there, `definition` makes the tables; `client` is HTTP.
 
 mod client;
+mod definition;
 mod deliver;
 mod held;
 mod place;
@@ -14,11 +15,11 @@ mod spool;
 mod table;
 
 pub use client::{Client, ClientError};
+pub use definition::{Layout, definition};
 pub use deliver::Sender;
 pub use held::{Held, held};
 pub use place::{Place, PlaceError};
 pub use spool::{Feed, SpoolLimits, Spooled};
-pub use table::{Layout, definition};
 
 pub(in crate::flow) use rows::Reader;
 pub(in crate::flow) use table::{

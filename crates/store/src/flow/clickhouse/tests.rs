@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use weir_model::{Batch, Time};
 
+use super::definition::{Layout, definition};
 use super::rows::Reader;
 use super::spool::{Block, Feed, Spool, SpoolLimits};
-use super::table::{Layout, definition, record};
+use super::table::record;
 use crate::disk::Disk;
 use crate::flow::StoreError;
 use crate::flow::tests::fault_disk::{FaultDisk, Seeded};
