@@ -204,7 +204,18 @@ fn from_the_first_start_to_the_stop() {
     assert_eq!(methods, ["UPLOAD", "SCANS", "DICTATTACK"]);
     // As many as `weir -r` tells; what is not synced yet is not shown.
     let overview = format!("/overview?{SPAN}");
-    house.until(&overview, |overview| overview["traffic"]["flows"] == 3648);
+    let told = house.until(&overview, |overview| overview["traffic"]["flows"] == 3648);
+    let performance = &told["performance"];
+    let points = performance["points"].as_array().unwrap();
+    let flows = points.iter().filter_map(|point| point["rtt"]["flows"].as_u64());
+    assert_eq!(
+        Some(flows.sum()),
+        performance["rtt"]["flows"].as_u64(),
+        "{performance}"
+    );
+    let index = performance["retransmissions"]["index"].as_f64().unwrap();
+    assert!(index > 99.0 && index <= 100.0, "{performance}");
+    assert!(performance["srt"]["avg_ms"].as_f64() <= performance["srt"]["max_ms"].as_f64());
     let health = house.until("/health", |health| {
         health["status"]["sources"][0]["state"] == "done"
     });
