@@ -74,6 +74,7 @@ describe.skipIf(!browserIsThere())("the identity provider", () => {
       await seen.go("/");
       await seen.page.getByRole("button", { name: "Log in with The Company" }).waitFor();
       await seen.picture(`log-in-provider-${theme}`);
+      if (theme === "light") await seen.guide("log-in-provider");
       expect(await seen.inaccessible()).toEqual([]);
       expect(faults(seen)).toEqual([]);
       await seen.close();
