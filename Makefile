@@ -43,6 +43,7 @@ bench: release ## Compare with peers, side by side, on the generated mix or FILE
 	$(TARGET)/release/weir-benches search --dir $(TARGET)/bench-store
 	$(TARGET)/release/weir-benches collect --weir $(TARGET)/release/weir
 	$(TARGET)/release/weir-benches detect
+	$(TARGET)/release/weir-benches serve --weir $(TARGET)/release/weir --cache $(TARGET)/bench-serve
 
 eval: release ## Score detection on labelled captures: DATA=folder with truth.tsv, tools beside it.
 	python3 $(DATA)/../tools/run_corpus.py $(TARGET)/release/weir $(DATA)/truth.tsv $(DATA) $(TARGET)/eval

@@ -6,4 +6,5 @@ pub mod compare;
 pub mod detect;
 pub mod mix;
 pub mod search;
+pub mod serve;
 pub mod store;

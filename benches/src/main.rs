@@ -11,7 +11,7 @@ use weir_benches::compare;
 use weir_benches::compare::subject::PEERS;
 use weir_benches::mix::truth::Kind;
 use weir_benches::mix::{self, FLOWS_MAX, Settings};
-use weir_benches::{collect, detect, search, store};
+use weir_benches::{collect, detect, search, serve, store};
 
 /// The program's own allocator, so that the store costs here what it costs there.
 #[global_allocator]
@@ -42,6 +42,8 @@ enum Command {
     Collect(CollectOptions),
     /// Run every detection method over generated flow records, ordinary ones and a flood, and print what it costs
     Detect(DetectOptions),
+    /// Run `weir serve` with flows and events stored, exports arriving and people at their screens, and print what they wait for
+    Serve(ServeOptions),
     /// Ask a filled store five questions and print CPU seconds, beside DuckDB and DataFusion where Python has them
     Search(SearchOptions),
 }
@@ -72,6 +74,37 @@ struct CollectOptions {
     /// Directory for what subjects write
     #[arg(long)]
     scratch: Option<PathBuf>,
+    /// Exit with 1 when a bar is missed
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(clap::Args)]
+struct ServeOptions {
+    /// The weir binary
+    #[arg(long, default_value = "target/release/weir")]
+    weir: PathBuf,
+    /// Folder for what is stored before, kept for half a day for the next run
+    #[arg(long, default_value = "target/bench-serve")]
+    cache: PathBuf,
+    /// Flow records stored before
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    flows: u64,
+    /// Events stored before
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    events: u64,
+    /// Flow records a second that arrive
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    rate: u32,
+    /// How long
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// People at their screens
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
+    users: u32,
+    /// The same seed gives the same records, events and screens
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Exit with 1 when a bar is missed
     #[arg(long)]
     strict: bool,
@@ -206,6 +239,7 @@ fn main() -> ExitCode {
         Command::Store(options) => measure_store(&options),
         Command::Collect(options) => measure_collecting(options),
         Command::Detect(options) => measure_detection(&options),
+        Command::Serve(options) => measure_serving(options),
         Command::Search(options) => measure_search(&options),
     };
     match outcome {
@@ -348,6 +382,26 @@ fn measure_collecting(options: CollectOptions) -> io::Result<bool> {
         scratch: options.scratch.unwrap_or_else(std::env::temp_dir),
     };
     let outcome = collect::run((!options.inside).then_some(&live), options.hostile)?;
+    let mut out = io::stdout();
+    out.write_all(outcome.text().as_bytes())?;
+    for missed in outcome.missed() {
+        writeln!(out, "missed: {missed}")?;
+    }
+    Ok(outcome.missed().is_empty() || !options.strict)
+}
+
+/// True unless `--strict` is set and a bar was missed.
+fn measure_serving(options: ServeOptions) -> io::Result<bool> {
+    let outcome = serve::run(&serve::Options {
+        weir: options.weir,
+        cache: options.cache,
+        flows: options.flows,
+        events: options.events,
+        rate: options.rate,
+        seconds: options.seconds,
+        users: options.users as usize,
+        seed: options.seed,
+    })?;
     let mut out = io::stdout();
     out.write_all(outcome.text().as_bytes())?;
     for missed in outcome.missed() {

@@ -176,8 +176,8 @@ fn one(subject: &Subject, options: &Options, port: u16, folder: &Path) -> io::Re
     let mut child = start(&subject.command, &log)?;
     let id = child.id();
     let sent = await_socket(port).and_then(|()| {
-        let sent = send(options, port)?;
-        Ok((sent, await_quiet(port)?))
+        let (records, defining, wall_s) = send(options.rate, options.seconds, port)?;
+        Ok(((records + defining, wall_s), await_quiet(port)?))
     });
     // Our own child, not yet waited for, so its id is its own. nfacctd's core process outlives SIGTERM.
     let signal = if sent.is_ok() { "-INT" } else { "-KILL" };
@@ -214,14 +214,15 @@ pub(super) fn start(command: &CommandLine, log: &Path) -> io::Result<Child> {
         .map_err(|error| io::Error::new(error.kind(), format!("{command}: {error}")))
 }
 
-/// Sends the stream; datagrams sent and the seconds it took.
-fn send(options: &Options, port: u16) -> io::Result<(u64, f64)> {
+/// Sends so many records a second for so many seconds; datagrams of records, datagrams that define templates, and the
+/// seconds it took.
+pub(crate) fn send(rate: u32, seconds: u32, port: u16) -> io::Result<(u64, u64, f64)> {
     let mut stream = Stream::new(1, DATAGRAMS, 1);
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(("127.0.0.1", port))?;
-    let records = u64::from(options.rate) * u64::from(options.seconds);
+    let records = u64::from(rate) * u64::from(seconds);
     let datagrams = records.div_ceil(RECORDS as u64);
-    let a_second = f64::from(options.rate) / RECORDS as f64;
+    let a_second = f64::from(rate) / RECORDS as f64;
     let began = Instant::now();
     let now_s = || {
         SystemTime::now()
@@ -249,7 +250,7 @@ fn send(options: &Options, port: u16) -> io::Result<(u64, f64)> {
             made += 1;
         }
     }
-    Ok((sent + made, began.elapsed().as_secs_f64()))
+    Ok((made, sent, began.elapsed().as_secs_f64()))
 }
 
 /// Bytes waiting and datagrams dropped at the socket that listens on this port, by the kernel's table.
@@ -269,7 +270,7 @@ fn socket(port: u16) -> io::Result<Option<(u64, u64)>> {
     }))
 }
 
-pub(super) fn await_socket(port: u16) -> io::Result<()> {
+pub(crate) fn await_socket(port: u16) -> io::Result<()> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         if socket(port)?.is_some() {
@@ -281,7 +282,7 @@ pub(super) fn await_socket(port: u16) -> io::Result<()> {
 }
 
 /// Waits until the subject has read what the kernel holds for it; datagrams dropped.
-pub(super) fn await_quiet(port: u16) -> io::Result<u64> {
+pub(crate) fn await_quiet(port: u16) -> io::Result<u64> {
     let began = Instant::now();
     loop {
         sleep(Duration::from_millis(500));

@@ -33,6 +33,7 @@ mod secret;
 mod servers;
 mod session;
 pub mod settings;
+mod shared;
 mod sign_in;
 pub mod sites;
 pub mod start;
@@ -86,7 +87,8 @@ pub fn router(apps: &[Arc<App>]) -> Router {
 fn routes(app: &Arc<App>) -> Router {
     let (api, document) = openapi::parts();
     let needs = Arc::new(guard::Needs::of(&document));
-    api.layer(middleware::from_fn_with_state((app.clone(), needs), guard::guard))
+    api.layer(middleware::from_fn_with_state(app.clone(), shared::share))
+        .layer(middleware::from_fn_with_state((app.clone(), needs), guard::guard))
         .fallback(ui::serve)
         .with_state(app.clone())
 }

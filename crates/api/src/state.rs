@@ -20,6 +20,7 @@ use crate::jobs::{Jobs, Task, Work};
 use crate::oidc::Oidc;
 use crate::patterns::{NewPattern, PatternShown};
 use crate::settings::{ChangeError, MethodSettings, Settings};
+use crate::shared::Answers;
 use crate::start::Learned;
 use crate::status::{Reload, Status};
 use crate::stream::Stream;
@@ -139,6 +140,7 @@ pub struct App {
     pub(crate) sign_ins: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) jobs: Jobs,
+    pub(crate) answers: Answers,
     /// What visitors of a demonstration bring with changes.
     pub(crate) guest_csrf: String,
     status: Mutex<Arc<Status>>,
@@ -150,6 +152,7 @@ impl App {
     pub fn new(setting: Setting) -> Self {
         Self {
             jobs: Jobs::new(setting.jobs.clone()),
+            answers: Answers::default(),
             set: setting,
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             passwords: Semaphore::new(PASSWORDS_MAX),

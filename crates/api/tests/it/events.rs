@@ -164,3 +164,42 @@ fn one_event_and_what_people_do() {
         assert_eq!(missing.status, StatusCode::NOT_FOUND);
     });
 }
+
+/// Counts of one second are computed once; what somebody does is seen at once all the same.
+#[test]
+fn who_ask_the_same_share_the_answer() {
+    block_on(async {
+        let house = House::new("shared", "").await;
+        let ids = house.events(&[usual]).await;
+        let (viewer, analyst) = (house.badge(Role::Viewer).await, house.badge(Role::Analyst).await);
+        let path = format!("/events/facets?{SPAN}");
+        let ask = async |path: &str| {
+            let answer = house.get(path, &viewer).await;
+            assert_eq!(answer.headers["content-type"], "application/json");
+            answer.json()
+        };
+        let until = std::time::Instant::now() + std::time::Duration::from_millis(500);
+        assert_eq!(ask(&path).await["total"], 1);
+        house.events(&[usual, low]).await;
+        let shared = ask(&path).await;
+        if std::time::Instant::now() < until {
+            assert_eq!(shared["total"], 1, "the answer of this second");
+        }
+        assert_eq!(
+            ask(&format!("{path}&state=open")).await["total"],
+            2,
+            "another question"
+        );
+        let body = json!({"ids": ids, "verb": "acknowledge"});
+        house
+            .send(Method::POST, "/events/actions", &analyst, Some(body))
+            .await;
+        assert_eq!(ask(&path).await["total"], 2, "somebody did something");
+        let nobody = house.get(&path, &crate::house::Badge::default()).await;
+        assert_eq!(nobody.status, StatusCode::UNAUTHORIZED, "shared with who may ask");
+        for _ in 0..2 {
+            let wrong = house.get(&format!("{path}&priority=loud"), &viewer).await;
+            assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+        }
+    });
+}

@@ -38,6 +38,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "perspectives",
         include_str!("../../migrations/event/0004_perspectives.sql"),
     ),
+    (
+        5,
+        "counting",
+        include_str!("../../migrations/event/0005_counting.sql"),
+    ),
 ];
 
 /// What can go wrong with the event database.
