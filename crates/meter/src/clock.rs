@@ -4,7 +4,7 @@
 use weir_model::Time;
 
 /// Packets that must agree before the clock moves. One wrong stamp in a hundred then moves it once in 10^8 packets.
-const WITNESSES: usize = 4;
+pub(crate) const WITNESSES: usize = 4;
 
 /// Further ahead of the clock than this, a packet's stamp is suspect: no capture buffer holds packets for a minute.
 const AHEAD_MAX_NS: i64 = 60 * weir_model::NANOS_PER_S;

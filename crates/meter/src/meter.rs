@@ -221,6 +221,9 @@ impl Meter {
         arrival.note(flow, side);
         let class = flow.class_now();
         self.table.touch(slot, now_s, class);
+        if arrival.time.bin(1) > now_s {
+            self.table.ahead(slot);
+        }
         (slot, side)
     }
 
@@ -326,7 +329,10 @@ impl Meter {
                 self.tick(self.clock.now(), false, out);
                 Moving::Moved
             }
-            Step::Second => Moving::Expiring,
+            Step::Second => {
+                self.table.catch_up(self.clock.now_s());
+                Moving::Expiring
+            }
         }
     }
 

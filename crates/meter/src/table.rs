@@ -4,6 +4,7 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 
+use crate::clock::WITNESSES;
 use crate::flow::{Class, Dissecting, Flow};
 use crate::key::Key;
 
@@ -24,6 +25,8 @@ pub(crate) struct Table {
     index: HashTable<u32>,
     hasher: RandomState,
     lists: [Ends; Class::ALL.len()],
+    /// Flows of the last packets that were stamped later than the clock had come; `NONE` where there are fewer.
+    ahead: [u32; WITNESSES],
 }
 
 impl Table {
@@ -40,6 +43,7 @@ impl Table {
                 head: NONE,
                 tail: NONE,
             }; Class::ALL.len()],
+            ahead: [NONE; WITNESSES],
         }
     }
 
@@ -102,6 +106,30 @@ impl Table {
         self.append(slot, class);
     }
 
+    /// Notes that the flow's last packet is stamped later than the clock has come: it follows some packets behind, and the
+    /// first ones after a silence are met at a time before it.
+    pub(crate) fn ahead(&mut self, slot: u32) {
+        self.ahead.rotate_left(1);
+        self.ahead[WITNESSES - 1] = slot;
+    }
+
+    /// The clock has come to `now_s`: what was noted to be ahead is touched at its own time, where that is past now.
+    pub(crate) fn catch_up(&mut self, now_s: i64) {
+        for slot in std::mem::replace(&mut self.ahead, [NONE; WITNESSES]) {
+            if slot == NONE {
+                continue;
+            }
+            let flow = self.get_mut(slot);
+            let (start_s, end_s, class) = (flow.start.bin(1), flow.end.bin(1), flow.class);
+            if end_s > now_s {
+                self.ahead(slot);
+            } else if end_s > flow.touch_s {
+                flow.interval_s = flow.interval_s.max(start_s.min(end_s));
+                self.touch(slot, end_s, class);
+            }
+        }
+    }
+
     /// Longest silent flow of a class.
     pub(crate) fn oldest(&self, class: Class) -> Option<u32> {
         let head = self.lists[class as usize].head;
@@ -119,6 +147,11 @@ impl Table {
     /// Forgets a flow.
     pub(crate) fn remove(&mut self, slot: u32) {
         self.unlink(slot);
+        for ahead in &mut self.ahead {
+            if *ahead == slot {
+                *ahead = NONE;
+            }
+        }
         let hash = self.get(slot).hash;
         if let Ok(entry) = self.index.find_entry(hash, |&other| other == slot) {
             entry.remove();

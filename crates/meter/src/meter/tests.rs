@@ -214,6 +214,29 @@ fn silence_ends_flows_by_their_class() {
     .assert_eq(&lines);
 }
 
+/// The clock follows some packets behind. What begins when a silence ends is not ended with it, whenever the clock jumps.
+#[test]
+fn what_begins_after_a_silence_is_one_connection() {
+    let before = |packets: usize| -> String {
+        (0..packets)
+            .map(|at| format!("0.{at} udp 10.0.0.7:4000{at} > 10.0.0.9:53 len=9\n"))
+            .collect()
+    };
+    let connection = "400.0 tcp 10.0.0.5:4000 > 10.0.0.9:4001 S seq=1
+         400.1 tcp 10.0.0.9:4001 > 10.0.0.5:4000 SA seq=7 ack=2
+         400.2 tcp 10.0.0.5:4000 > 10.0.0.9:4001 A seq=2 ack=8
+         400.3 tcp 10.0.0.5:4000 > 10.0.0.9:4001 PA seq=2 ack=8 len=5
+         401.4 tcp 10.0.0.9:4001 > 10.0.0.5:4000 PA seq=8 ack=7 len=3
+         401.5 tcp 10.0.0.5:4000 > 10.0.0.9:4001 FA seq=7 ack=11
+         401.6 tcp 10.0.0.9:4001 > 10.0.0.5:4000 FA seq=11 ack=8";
+    for packets in 4..9 {
+        let (out, _) = run_with(MeterConfig::default(), &frames(&(before(packets) + connection)));
+        let tcp = out.flows.iter().filter(|record| record.key.proto == proto::TCP);
+        let seen: Vec<&str> = tcp.map(|record| record.history.as_str()).collect();
+        assert_eq!(seen, ["ShADdFf"], "behind {packets} packets");
+    }
+}
+
 #[test]
 fn what_a_silence_ends_can_be_taken_batch_by_batch() {
     let mut text = String::new();
