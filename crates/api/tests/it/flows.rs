@@ -126,7 +126,17 @@ fn profiles() {
             rows.map(|row| json!(row.as_array().unwrap()[..4])).collect()
         };
         assert_eq!(figures(&series), figures(&asked));
-        assert_eq!(series["columns"].as_array().unwrap().len(), 11);
+        let names: Vec<&str> = series["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|column| column["name"].as_str())
+            .collect();
+        assert_eq!(names.len(), 21, "{names:?}");
+        // Performance stands behind what was there before.
+        let behind = "p50(rtt) p95(rtt) p50(srt) p95(srt) avg(rtt) avg(srt) retransmitted_packets out_of_order_packets \
+                      rtr retransmission_index";
+        assert_eq!(names[11..].join(" "), behind);
         let udp = of("all/series?class=udp&").await.json();
         assert_eq!(
             udp["rows"]
