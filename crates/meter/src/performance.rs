@@ -110,7 +110,7 @@ impl Pace {
         self.delay_squares += delay * delay;
         self.delay_min = self.delay_min.min(gap_us);
         self.delay_max = self.delay_max.max(gap_us);
-        self.count = self.count.wrapping_add(1);
+        self.count = self.count.saturating_add(1);
         if let Some(before) = self.gap_us.get() {
             let difference_us = gap_us.abs_diff(before);
             let jitter = f64::from(difference_us);
@@ -141,7 +141,7 @@ impl Pace {
         // Without a difference there is no least one.
         let count = match self.jitter_min {
             u32::MAX => 0,
-            _ => self.count - u32::from(!going_on),
+            _ => self.count.saturating_sub(u32::from(!going_on)),
         };
         spread(count, sum, squares, (self.jitter_min, self.jitter_max))
     }
