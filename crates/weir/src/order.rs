@@ -29,7 +29,6 @@ pub(crate) struct Order {
     turn: Option<(i64, Peekable<vec::IntoIter<Entry>>)>,
     /// What came for that bin, or an earlier one, since.
     late: BinaryHeap<Reverse<Entry>>,
-    length: usize,
     arrivals: u64,
     seq: u64,
     watermark: Option<Time>,
@@ -58,12 +57,11 @@ impl Order {
             self.bins.entry(bin).or_default().push(entry);
         }
         self.arrivals += 1;
-        self.length += 1;
     }
 
     /// Records waiting.
     pub(crate) const fn len(&self) -> usize {
-        self.length
+        self.waiting.len() - self.free.len()
     }
 
     /// Moves the earliest record to the batch, behind the tick of its second. False when there is none.
@@ -76,15 +74,14 @@ impl Order {
         let Some((end, _, place)) = self.earliest() else {
             return false;
         };
-        self.length -= 1;
+        let held = self.len();
         let Some(mut flow) = self.waiting.get_mut(place as usize).and_then(Option::take) else {
             return true;
         };
         self.free.push(place);
+        // In one piece, and no larger than what there is to put in it.
         if batch.flows.capacity() == 0 {
-            batch
-                .flows
-                .reserve_exact((self.length + 1).min(Batch::RECORDS_MAX));
+            batch.flows.reserve_exact(held.min(Batch::RECORDS_MAX));
         }
         self.advance(end.min(latest), batch);
         flow.seq = self.seq;
