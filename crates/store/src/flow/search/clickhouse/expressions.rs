@@ -162,13 +162,14 @@ fn figure(figure: &Figure, rows: &Rows) -> Result<String, SearchError> {
         Figure::Greatest(field) => format!("max({})", number(field)?),
         Figure::Mean(field) => format!("avg({})", number(field)?),
         Figure::Flags(field) => format!("groupBitOr({})", number(field)?),
-        Figure::Distinct(own) if rows.is_told(own) => {
-            let values = rows.told_values(own).unwrap_or_default();
-            format!("coalesce(uniqCombined64Array(arrayFilter(x -> x IS NOT NULL, {values})), 0)")
-        }
-        Figure::Distinct(own) => match &own.value {
-            KeyValue::Column(column) => format!("coalesce(uniqCombined64({}), 0)", key(column, own.cut)),
-            KeyValue::Either(src, dst) => format!(
+        Figure::Distinct(own) => match (rows.told_values(own), &own.value) {
+            (Some(values), _) => {
+                format!("coalesce(uniqCombined64Array(arrayFilter(x -> x IS NOT NULL, {values})), 0)")
+            }
+            (None, KeyValue::Column(column)) => {
+                format!("coalesce(uniqCombined64({}), 0)", key(column, own.cut))
+            }
+            (None, KeyValue::Either(src, dst)) => format!(
                 "uniqCombined64Array(arrayFilter(x -> x IS NOT NULL, [{}, {}]))",
                 key(src, own.cut),
                 key(dst, own.cut)
