@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use weir_query::Scalar;
+use weir_query::{Field, Scalar};
 use weir_store::flow::search::{Figure, Measure, Shape};
 
 use crate::problem::{Problem, Result};
@@ -93,49 +93,23 @@ pub(crate) async fn performance(app: &Arc<App>, window: Window) -> Result<Option
         return Ok(None);
     }
     let mut points = BTreeMap::<String, PerformancePoint>::new();
-    let point = |points: &mut BTreeMap<String, PerformancePoint>, start: &str| {
-        let begun = || PerformancePoint {
-            start: start.to_owned(),
-            ..PerformancePoint::default()
-        };
-        points.entry(start.to_owned()).or_insert_with(begun).clone()
-    };
     let rtts = lines(app, window, "exists rtt", &[sum("rtt"), greatest("rtt")]).await?;
     for (start, numbers) in &rtts {
-        let rtt = times(numbers);
-        let own = point(&mut points, start);
-        points.insert(start.clone(), PerformancePoint { rtt, ..own });
+        at(&mut points, start).rtt = times(numbers);
     }
     // Exporters that tell the mean alone have no longest one.
     let asked = [sum("srt"), greatest("srt"), greatest("srt_max")];
     let mut srts = lines(app, window, "exists srt", &asked).await?;
-    for (_, numbers) in &mut srts {
+    for (start, numbers) in &mut srts {
         let longest = numbers.pop().unwrap_or(0);
         if let Some(mean) = numbers.last_mut() {
             *mean = longest.max(*mean);
         }
+        at(&mut points, start).srt = times(numbers);
     }
-    for (start, numbers) in &srts {
-        let srt = times(numbers);
-        let own = point(&mut points, start);
-        points.insert(start.clone(), PerformancePoint { srt, ..own });
-    }
-    let counted = [
-        sum("packets"),
-        sum("retransmitted_packets"),
-        sum("out_of_order_packets"),
-    ];
-    let again = lines(app, window, COUNTED, &counted).await?;
+    let again = lines(app, window, COUNTED, &AGAIN).await?;
     for (start, numbers) in &again {
-        let retransmissions = retransmissions(numbers);
-        let own = point(&mut points, start);
-        points.insert(
-            start.clone(),
-            PerformancePoint {
-                retransmissions,
-                ..own
-            },
-        );
+        at(&mut points, start).retransmissions = retransmissions(numbers);
     }
     if points.is_empty() {
         return Ok(None);
@@ -149,7 +123,25 @@ pub(crate) async fn performance(app: &Arc<App>, window: Window) -> Result<Option
     }))
 }
 
-type Asked = (&'static str, fn(weir_query::Field) -> Figure);
+/// The point of the step that begins here.
+fn at<'a>(points: &'a mut BTreeMap<String, PerformancePoint>, start: &str) -> &'a mut PerformancePoint {
+    points
+        .entry(start.to_owned())
+        .or_insert_with(|| PerformancePoint {
+            start: start.to_owned(),
+            ..PerformancePoint::default()
+        })
+}
+
+/// A field, and what is made of it.
+type Asked = (&'static str, fn(Field) -> Figure);
+
+/// What [`retransmissions`] reads, behind the number of records.
+const AGAIN: [Asked; 3] = [
+    sum("packets"),
+    sum("retransmitted_packets"),
+    sum("out_of_order_packets"),
+];
 
 const fn sum(field: &'static str) -> Asked {
     (field, Figure::Sum)
@@ -161,18 +153,9 @@ const fn greatest(field: &'static str) -> Asked {
 
 /// What was sent again by exporter.
 async fn sources(app: &Arc<App>, window: Window) -> Result<Vec<PerformanceSource>> {
-    let field = |word: &str| {
-        let field = app.set.catalog.field(word).cloned();
-        field.ok_or_else(|| Problem::internal(format!("no field {word}")))
-    };
-    let counted = ["packets", "retransmitted_packets", "out_of_order_packets"];
-    let mut measures = vec![Measure::new("flows", Figure::Records)];
-    for word in counted {
-        measures.push(Measure::new(word, Figure::Sum(field(word)?)));
-    }
     let keys = vec![search::key(app, "by", "exporter")?];
     let filter = filter::read(app, "filter", Some(COUNTED))?;
-    let shape = search::groups(keys, measures, 1, SOURCES);
+    let shape = search::groups(keys, measures(app, &AGAIN)?, 1, SOURCES);
     let (found, _) = search::table(app, window, filter, shape).await?;
     let told = found.rows.iter().filter_map(|line| {
         let numbers: Vec<u64> = (1..line.len()).map(|at| search::number(line, at)).collect();
@@ -184,17 +167,22 @@ async fn sources(app: &Arc<App>, window: Window) -> Result<Vec<PerformanceSource
     Ok(told.collect())
 }
 
-/// Records that fit, and these figures of theirs, by step.
-async fn lines(app: &Arc<App>, window: Window, fitting: &str, asked: &[Asked]) -> Result<Vec<Line>> {
+/// The number of records, and these figures of theirs.
+fn measures(app: &App, asked: &[Asked]) -> Result<Vec<Measure>> {
     let mut measures = vec![Measure::new("flows", Figure::Records)];
     for (word, figure) in asked {
         let field = app.set.catalog.field(word).cloned();
         let field = field.ok_or_else(|| Problem::internal(format!("no field {word}")))?;
         measures.push(Measure::new(*word, figure(field)));
     }
+    Ok(measures)
+}
+
+/// Records that fit, and these figures of theirs, by step.
+async fn lines(app: &Arc<App>, window: Window, fitting: &str, asked: &[Asked]) -> Result<Vec<Line>> {
     let shape = Shape::Series {
         bucket_ns: window.step_ns(None),
-        measures,
+        measures: measures(app, asked)?,
     };
     let filter = filter::read(app, "filter", Some(fitting))?;
     let (found, _) = search::table(app, window, filter, shape).await?;
