@@ -6,7 +6,7 @@ pub mod client;
 pub mod fill;
 pub mod users;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -364,16 +364,12 @@ impl Outcome {
                 &self.times_ms(|asked| asked.kind == kind),
                 &bar.to_string(),
             );
-            let names: BTreeMap<&str, ()> = self
-                .asked
-                .iter()
-                .filter(|asked| asked.kind == kind)
-                .map(|asked| (asked.what, ()))
-                .collect();
-            for name in names.keys() {
+            let own = self.asked.iter().filter(|asked| asked.kind == kind);
+            let names: BTreeSet<&str> = own.map(|asked| asked.what).collect();
+            for name in names {
                 line(
                     name,
-                    &self.times_ms(|asked| asked.kind == kind && asked.what == *name),
+                    &self.times_ms(|asked| asked.kind == kind && asked.what == name),
                     "",
                 );
             }
